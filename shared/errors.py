@@ -1,0 +1,355 @@
+"""Everything that can go wrong, as a small tree; `functions._entry` turns each into a page or a problem document.
+
+AppError (never raised itself)
+├── Unexpected              500  a bug of ours
+├── NotConfigured           503  settings are missing or wrong; carries their names
+├── BadRequest              400  the request breaks a rule; also 413, 414, 431 by its subclass TooLarge
+├── NotFound                404
+├── MethodNotAllowed        405  carries the allowed methods
+├── WrongHost               421  carries PUBLIC_URL
+├── NotSignedIn             401  no session, or one that ended
+├── SignInAgain             401  a session whose connection has no usable token any more
+├── Forbidden               403  a form that this session did not send
+├── SignInError             400  a callback that must not become a session; children say why
+├── ProviderError                the token service's answer: GrantEnded Suspect AppFault Policy Throttled Unavailable
+├── StoreError              503  the token store: Fenced (row changed or gone), Busy (somebody else's lease)
+├── Unreadable              503  a sealed value that does not open; UnknownKey: sealed with a key we do not have (yet)
+└── AzureDevOpsError             an answer of the REST API: TokenRejected AccessDenied ScopeMissing Absent Broken …
+"""
+
+from collections.abc import Sequence
+
+
+class AppError(Exception):
+    """The base of all; never raised itself.
+
+    `status`, `kind` (the stable last part of a problem's `type`), `title` and `advice` are safe to show. The text given
+    to the constructor is for the log alone and must hold no secret.
+    """
+
+    status = 500
+    kind = "unexpected"
+    title = "Something went wrong on our side"
+    advice = "Try again in a moment. If it stays like this, tell the people who run this site, with the id below."
+
+    def __init__(self, log: str = "", *, advice: str | None = None, retry_after: float | None = None) -> None:
+        """`advice` replaces the sentence shown to people; `retry_after` is in seconds and becomes Retry-After."""
+        super().__init__(log or self.kind)
+        if advice is not None:
+            self.advice = advice
+        self.retry_after = retry_after
+
+
+class Unexpected(AppError):
+    """An exception that nobody foresaw."""
+
+
+class NotConfigured(AppError):
+    """Settings are missing or wrong; `problems` name them, never their values."""
+
+    status = 503
+    kind = "not-configured"
+    title = "This site is not set up yet"
+    advice = "The people who run it can see on the home page what is missing."
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
+class BadRequest(AppError):
+    """The request breaks a rule; `advice` says which."""
+
+    status = 400
+    kind = "bad-request"
+    title = "That request is not valid"
+    advice = "Check the address, or go back and try again."
+
+
+class TooLarge(BadRequest):
+    """A part of the request is longer than we read: 413 body, 414 address, 431 headers."""
+
+    kind = "too-large"
+    title = "That request is too large"
+
+    def __init__(self, status: int, advice: str) -> None:
+        super().__init__(advice=advice)
+        self.status = status
+
+
+class NotFound(AppError):
+    """No page has this address."""
+
+    status = 404
+    kind = "not-found"
+    title = "There is no such page"
+    advice = "Check the address, or start again from the home page."
+
+
+class MethodNotAllowed(AppError):
+    """The page exists, but not for this method."""
+
+    status = 405
+    kind = "method-not-allowed"
+    title = "That does not work here"
+    advice = "Use the buttons and links of the pages."
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        super().__init__()
+        self.allowed = tuple(allowed)
+
+
+class WrongHost(AppError):
+    """The request came to a host name under which this site does not answer."""
+
+    status = 421
+    kind = "wrong-host"
+    title = "This site lives at another address"
+
+    def __init__(self, public_url: str) -> None:
+        super().__init__(advice=f"Open {public_url} instead.")
+        self.public_url = public_url
+
+
+class NotSignedIn(AppError):
+    """There is no session, or it ended."""
+
+    status = 401
+    kind = "not-signed-in"
+    title = "Sign in first"
+    advice = "Your session has ended or never began."
+
+
+class SignInAgain(AppError):
+    """The session lives, but Azure DevOps no longer accepts what its connection holds."""
+
+    status = 401
+    kind = "sign-in-again"
+    title = "Azure DevOps wants you to sign in again"
+    advice = "Access was withdrawn or has run out there. Sign in again to go on."
+
+
+class Forbidden(AppError):
+    """A form that did not come from a page of this session."""
+
+    status = 403
+    kind = "forbidden"
+    title = "That form did not come from this session"
+    advice = "Open the page again and repeat what you did. Nothing was changed."
+
+
+class SignInError(AppError):
+    """A callback that must not become a session."""
+
+    status = 400
+    kind = "sign-in-failed"
+    title = "The sign-in did not work"
+    advice = "Nothing was stored. Start the sign-in again."
+    reason = "failed"
+
+
+class SignInExpired(SignInError):
+    """The sign-in was begun too long ago, in another browser, or not at all."""
+
+    kind = "sign-in-expired"
+    title = "This sign-in is no longer valid"
+    advice = "It was begun more than ten minutes ago, or in another browser. Start the sign-in again."
+    reason = "expired"
+
+
+class SignInUsed(SignInError):
+    """The state of this callback was redeemed before."""
+
+    kind = "sign-in-used"
+    title = "This sign-in was already used"
+    advice = "A sign-in works once. Start again if you are not signed in."
+    reason = "used"
+
+
+class SignInDenied(SignInError):
+    """The person declined on the consent page."""
+
+    kind = "sign-in-denied"
+    title = "Access was declined"
+    advice = "You chose not to grant access, so nothing was stored. You can start again at any time."
+    reason = "denied"
+
+
+class SignInRefused(SignInError):
+    """The provider refused the request for a reason that is not the person's."""
+
+    kind = "sign-in-refused"
+    title = "Azure DevOps refused the sign-in"
+    reason = "refused"
+
+
+class UnknownProvider(NotFound):
+    """No provider of this name is configured."""
+
+    kind = "unknown-provider"
+    title = "There is no such way to sign in here"
+
+
+class ProviderError(AppError):
+    """The token service did not give tokens."""
+
+    status = 503
+    kind = "sign-in-service"
+    title = "The sign-in service of Azure DevOps does not answer as it should"
+    advice = "You are still signed in. Try again in a moment."
+    reason = "unavailable"
+
+
+class GrantEnded(ProviderError):
+    """The grant is over: expired, revoked or spent (`invalid_grant`, `interaction_required`)."""
+
+    reason = "grant_ended"
+
+
+class Suspect(ProviderError):
+    """The legacy service's `invalid_request`: the grant may be over, or our own request may be wrong."""
+
+    reason = "suspect"
+
+
+class AppFault(ProviderError):
+    """The service refuses this application: wrong or expired secret, wrong registration."""
+
+    kind = "app-fault"
+    title = "Azure DevOps refuses this application"
+    advice = "That is not your fault: its registration or secret needs care by the people who run this site."
+    reason = "app_fault"
+
+
+class Policy(ProviderError):
+    """A policy of the person's company stands in the way."""
+
+    status = 403
+    kind = "policy"
+    title = "A policy of your organization does not allow this"
+    advice = "Ask your administrator. Nothing was changed."
+    reason = "policy"
+
+
+class Throttled(ProviderError):
+    """The token service asks us to wait; `retry_after` says how long."""
+
+    reason = "throttled"
+
+
+class Unavailable(ProviderError):
+    """No usable answer: network, time-out, 5xx, or a body that is no token response."""
+
+
+class StoreError(AppError):
+    """The token store does not answer, or not in time."""
+
+    status = 503
+    kind = "store-unavailable"
+    title = "We can't reach our own storage right now"
+    advice = "You are still signed in. Try again in a moment."
+
+    def __init__(self, log: str = "", *, retry_after: float = 5) -> None:
+        super().__init__(log, retry_after=retry_after)
+
+
+class Fenced(StoreError):
+    """The row was changed or removed since we read it (If-Match failed)."""
+
+
+class Busy(StoreError):
+    """Somebody else refreshes this connection and takes longer than we may wait."""
+
+    kind = "refresh-busy"
+    title = "Your access is just being renewed"
+
+
+class Unreadable(AppError):
+    """A sealed value does not open: damaged, moved to another place, or not ours. One class for all of it."""
+
+    status = 503
+    kind = "unreadable"
+    title = "We can't read what we stored for you"
+    advice = "Sign out and in again. If that does not help, tell the people who run this site."
+
+
+class UnknownKey(Unreadable):
+    """Sealed with a key that this process does not have (yet): retryable, never taken for damage."""
+
+    kind = "unknown-key"
+    title = "A key of ours is just being changed"
+    advice = "You are still signed in. Try again in a moment."
+
+    def __init__(self, log: str = "") -> None:
+        super().__init__(log, retry_after=5)
+
+
+class AzureDevOpsError(AppError):
+    """The REST API did not give what was asked for."""
+
+    status = 502
+    kind = "azure-devops"
+    title = "Azure DevOps gave an answer we can't use"
+    advice = "That is between us and Azure DevOps. Try again in a moment."
+
+
+class TokenRejected(AzureDevOpsError):
+    """The API does not take this access token (203, 302, 401, or HTML where JSON belongs; facts 4.8)."""
+
+    status = 401
+    kind = "token-rejected"
+
+
+class AccessDenied(AzureDevOpsError):
+    """The person may not see this: a missing permission, or a policy of the organization (403, TF400813)."""
+
+    status = 403
+    kind = "access-denied"
+    title = "You have no access to this in Azure DevOps"
+    advice = (
+        "Either you lack the permission, or the organization does not allow applications like this one "
+        "(policy “Third-party application access via OAuth”). Ask an administrator of the organization."
+    )
+
+
+class ScopeMissing(AzureDevOpsError):
+    """The token lacks the scope that this API needs; `scope` names it."""
+
+    status = 403
+    kind = "scope-missing"
+    title = "This site was not granted that permission"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(
+            f"scope {scope}",
+            advice=f"The scope “{scope}” is missing. The people who run this site add it to the registration and to "
+            "AZURE_DEVOPS_SCOPES; then sign out and in again to grant it.",
+        )
+        self.scope = scope
+
+
+class Absent(AzureDevOpsError):
+    """Not there, or not for this person's eyes: Azure DevOps does not tell which."""
+
+    status = 404
+    kind = "absent"
+    title = "Azure DevOps knows nothing by this name"
+    advice = "It does not exist, was renamed, or you may not see it."
+
+
+class ApiThrottled(AzureDevOpsError):
+    """Azure DevOps asks this person's requests to wait; `retry_after` says how long."""
+
+    status = 503
+    kind = "throttled"
+    title = "Azure DevOps asks you to slow down"
+    advice = "You made many requests in a short time. It goes on by itself after the time given."
+
+
+class ApiUnavailable(AzureDevOpsError):
+    """Azure DevOps is down, too slow, or this organization is out of service."""
+
+    status = 503
+    kind = "azure-devops-unavailable"
+    title = "Azure DevOps does not answer"
+    advice = "You are still signed in. Try again in a moment, or look at status.dev.azure.com."
