@@ -125,6 +125,8 @@ class UserRecord:
 
     user_id: str
     connection: Connection | None = None
+    connection_etag: str | None = None
+    """There also when the connection itself is unreadable, so that a new sign-in can replace it."""
     sessions: tuple[Session, ...] = ()
     sessions_etag: str | None = None
     revocations: tuple[Revocation, ...] = ()

@@ -1,0 +1,38 @@
+"""The custody of tokens: the flows that may touch them, and what they need.
+
+`rules` decides, `sign_in` begins, `refresh` renews, `sign_out` ends, `tick` looks after everybody. `Custody` carries
+the collaborators, all of them Protocols or functions, so that tools and tests can wrap each.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from shared.custody.faults import FaultWatch
+from shared.custody.flights import Flights
+from shared.custody.rules import Limits
+from shared.events import Emit
+from shared.oauth.provider import Providers
+from shared.sealing import Keyring
+from shared.storage.connections import Connections
+from shared.storage.due import Due
+from shared.storage.logins import Logins
+
+
+@dataclass(frozen=True, slots=True)
+class Custody:
+    """What the flows work with; built once per process."""
+
+    connections: Connections
+    due: Due
+    logins: Logins
+    providers: Providers
+    keys: Callable[[], Keyring]
+    limits: Limits
+    margin: timedelta
+    calls_per_second: int
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    emit: Emit
+    flights: Flights = field(default_factory=Flights)
+    faults: FaultWatch = field(default_factory=FaultWatch)

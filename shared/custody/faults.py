@@ -1,0 +1,60 @@
+"""Faults of this application, told from faults of a person's grant: per process and provider, closing by themselves.
+
+The legacy service says `invalid_request` both for a dead refresh token and for a wrong request of ours. Three of them
+within five minutes, with no success between them, are taken for ours (design, The custody rules).
+"""
+
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+SUSPECTS = 3
+WITHIN = timedelta(minutes=5)
+OPEN_FOR = timedelta(seconds=30)
+
+
+@dataclass(slots=True)
+class _State:
+    suspects: list[datetime] = field(default_factory=list)
+    open_until: datetime | None = None
+    faulty: bool = False
+
+
+class FaultWatch:
+    """What this process saw of each provider."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._states: dict[str, _State] = {}
+
+    def open_for(self, provider: str, now: datetime) -> float:
+        """Seconds for which no token call should be made; 0 when one may."""
+        with self._lock:
+            until = self._state(provider).open_until
+            return max((until - now).total_seconds(), 0.0) if until else 0.0
+
+    def suspected(self, provider: str, now: datetime) -> bool:
+        """Note a suspect refusal; True when it makes an application fault of them all."""
+        with self._lock:
+            state = self._state(provider)
+            state.suspects = [moment for moment in state.suspects if now - moment < WITHIN] + [now]
+            return len(state.suspects) >= SUSPECTS
+
+    def fault(self, provider: str, now: datetime) -> bool:
+        """Note an application fault and stop calling for 30 s; True when it is news."""
+        with self._lock:
+            state = self._state(provider)
+            news, state.faulty = not state.faulty, True
+            state.open_until = now + OPEN_FOR
+            return news
+
+    def succeeded(self, provider: str) -> bool:
+        """Note a success; True when it ends an application fault."""
+        with self._lock:
+            state = self._state(provider)
+            over = state.faulty
+            self._states[provider] = _State()
+            return over
+
+    def _state(self, provider: str) -> _State:
+        return self._states.setdefault(provider, _State())

@@ -1,0 +1,317 @@
+"""The one way to a fresh token, for pages, JSON, the reaction to a rejected token, the timer and logout.
+
+    connection due ──► in-process collapse ──► lease (merge, If-Match) ──► token call ──► save (If-Match)
+                                                  │ held by another          │ refused       │ lost the race
+                                                  ▼                          ▼               ▼
+                                            go on, or wait and adopt    re-read, mark   adopt, or revoke ours
+
+Nobody uses a token that is not stored. One example, for a developer who needs nothing but a token:
+
+    record = custody.connections.load(user_id)
+    token = fresh_token(custody, record)          # refreshed at most once, whatever the number of callers
+    requests.get(url, headers={"Authorization": f"Bearer {token}"})
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from shared.custody import Custody, rules
+from shared.errors import (
+    AppError,
+    AppFault,
+    Busy,
+    Fenced,
+    GrantEnded,
+    Policy,
+    ProviderError,
+    SignInAgain,
+    StoreError,
+    Suspect,
+    Throttled,
+    Unavailable,
+)
+from shared.models.custody import Connection, Lease, Revocation, Status, Tokens, UserRecord, new_id
+from shared.storage.due import Hint
+
+POLICY_PAUSE = timedelta(minutes=5)
+
+
+class By(StrEnum):
+    """Who asks for a refresh."""
+
+    REQUEST = "request"
+    TIMER = "timer"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Why a refresh is wanted: `margin` before expiry, or because the API rejected the token of a generation."""
+
+    by: By
+    margin: timedelta
+    rejected: int | None = None
+
+    def due(self, connection: Connection, now: datetime) -> bool:
+        """Whether this connection is to be refreshed now."""
+        if self.rejected is not None:
+            return connection.generation == self.rejected
+        due = rules.refresh_due(connection, self.margin)
+        return due is not None and due <= now
+
+    def content_with(self, connection: Connection, now: datetime) -> bool:
+        """Whether the stored token is good enough not to wait for somebody else's refresh."""
+        if self.by is By.TIMER:
+            return True
+        if self.rejected is not None and connection.generation == self.rejected:
+            return False
+        return connection.expires_at - now > rules.SAFE_LEFT
+
+
+def fresh_token(custody: Custody, record: UserRecord) -> str:
+    """An access token of `record`'s connection that is stored and not about to expire.
+
+    Raises SignInAgain when the grant is over, Busy, a ProviderError or a StoreError (all of them 503 with Retry-After)
+    when there is no usable token right now.
+    """
+    if record.connection is None:
+        raise SignInAgain("no connection")
+    return fresh(custody, record.connection).access_token
+
+
+def fresh(custody: Custody, connection: Connection) -> Connection:
+    """The connection with a token that serves a request; errors as in `fresh_token`."""
+    return _obtain(custody, connection, Need(By.REQUEST, rules.REQUEST_MARGIN))
+
+
+def renewed_after_rejection(custody: Custody, connection: Connection) -> Connection:
+    """The connection with another token than the one that the API just rejected; errors as in `fresh_token`."""
+    if custody.now() - connection.refreshed_at < rules.JUST_REFRESHED:
+        raise SignInAgain("a token is rejected right after its refresh")
+    return _obtain(custody, connection, Need(By.REQUEST, rules.REQUEST_MARGIN, rejected=connection.generation))
+
+
+def refreshed_early(custody: Custody, connection: Connection) -> Connection:
+    """For the timer: refresh when due at the configured margin, leave to others what they are at."""
+    need = Need(By.TIMER, custody.margin)
+    if not need.due(connection, custody.now()):
+        return connection
+    return _obtain(custody, connection, need)
+
+
+def _obtain(custody: Custody, connection: Connection, need: Need) -> Connection:
+    now = custody.now()
+    if not need.due(connection, now):
+        return _go_on(custody, connection, need, SignInAgain("the token is over"))
+    return custody.flights.join(
+        connection.user_id,
+        lambda: _lead(custody, connection, need),
+        otherwise=connection if need.content_with(connection, now) else None,
+        patience_seconds=rules.PATIENCE.total_seconds(),
+    )
+
+
+def _go_on(custody: Custody, connection: Connection, need: Need, error: AppError) -> Connection:
+    """The stored token as long as it serves; else what stands in the way."""
+    now = custody.now()
+    if need.by is By.TIMER or (rules.usable(connection, now) and connection.generation != need.rejected):
+        return connection
+    if connection.status is not Status.LIVE:
+        raise SignInAgain(connection.reason or connection.status)
+    if connection.retry_at and connection.retry_at > now:
+        raise Unavailable("cooling down", retry_after=(connection.retry_at - now).total_seconds())
+    raise error
+
+
+def _lead(custody: Custody, connection: Connection, need: Need) -> Connection:
+    """Take the lease and refresh, or adopt what another process stored meanwhile."""
+    known = connection.generation
+    patience = custody.now() + rules.PATIENCE
+    while True:
+        now = custody.now()
+        if connection.generation != known:
+            custody.emit("refresh_adopted", **_about(connection), by=need.by)
+            return connection
+        if not need.due(connection, now):
+            return _go_on(custody, connection, need, SignInAgain("the token is over"))
+        if rules.lease_is_held(connection, now):
+            if need.content_with(connection, now):
+                return connection
+            if now >= patience:
+                raise Busy("another process holds the lease", retry_after=5)
+            custody.sleep(rules.POLL.total_seconds())
+            connection = _reload(custody, connection)
+            continue
+        if connection.lease is not None:
+            # An intent without a result: the write of that holder may just be landing.
+            custody.sleep(rules.SUCCESSOR_PAUSE.total_seconds())
+            current = _reload(custody, connection)
+            if current.etag != connection.etag:
+                connection = current
+                continue
+        wait = custody.faults.open_for(connection.provider, now)
+        if wait:
+            return _go_on(custody, connection, need, AppFault("the breaker is open", retry_after=wait))
+        try:
+            return _call(custody, _lease(custody, connection), need)
+        except _LeaseLostError:
+            connection = _reload(custody, connection)
+
+
+class _LeaseLostError(Exception):
+    """Somebody else changed the row before our lease was written."""
+
+
+def _lease(custody: Custody, connection: Connection) -> Connection:
+    """Write lease and intent; again when that took so long that too little is left for the token call."""
+    holder = new_id()
+    while True:
+        now = custody.now()
+        intent = f"{new_id()} {connection.generation} {now:%Y-%m-%dT%H:%M:%SZ}"
+        leased = dataclasses.replace(connection, lease=Lease(holder, now + rules.LEASE, intent))
+        try:
+            connection = custody.connections.take_lease(leased)
+        except Fenced:
+            raise _LeaseLostError from None
+        if now + rules.LEASE - custody.now() >= rules.LEASE_NEEDED:
+            return connection
+
+
+def _call(custody: Custody, connection: Connection, need: Need) -> Connection:
+    """The token call, once; then the write, before anything else."""
+    provider = custody.providers.get(connection.provider)
+    if provider is None:
+        raise SignInAgain("this way to sign in was switched off")
+    began = custody.now()
+    try:
+        tokens = provider.refresh(connection.refresh_token)
+    except ProviderError as error:
+        return _refused(custody, connection, need, error)
+    saved = _save(custody, next_generation(connection, tokens, began, custody.keys().newest_id))
+    if custody.faults.succeeded(connection.provider):
+        custody.emit("app_fault_over", provider=connection.provider)
+    seconds = round((custody.now() - began).total_seconds(), 3)
+    custody.emit("refreshed", **_about(saved), by=need.by, seconds=seconds, secret=saved.secret_id, key=saved.key_id)
+    return saved
+
+
+def next_generation(connection: Connection, tokens: Tokens, began: datetime, key_id: str) -> Connection:
+    """The connection with new tokens; their life counts from before the call, an omitted refresh token is kept."""
+    return dataclasses.replace(
+        connection,
+        access_token=tokens.access_token,
+        refresh_token=tokens.refresh_token or connection.refresh_token,
+        expires_at=began + tokens.lifetime,
+        refreshed_at=began,
+        generation=connection.generation + 1,
+        secret_id=tokens.secret_id,
+        key_id=key_id,
+        status=Status.LIVE,
+        reason="",
+        lease=None,
+        retry_at=None,
+        failures=0,
+    )
+
+
+def _save(custody: Custody, renewed: Connection) -> Connection:
+    """Write the same tokens until it works, for as long as the invocation may; never call the service again."""
+    ends = custody.now() + rules.SAVE_WITHIN
+    while True:
+        try:
+            return custody.connections.save_tokens(renewed)
+        except Fenced:
+            current = custody.connections.load(renewed.user_id).connection
+            if current is None or current.sign_in_id != renewed.sign_in_id:
+                keep_for_revocation(custody, renewed)
+                if current is None:
+                    raise SignInAgain("signed out during the refresh") from None
+                return current
+            if current.generation >= renewed.generation:
+                return current  # of one family with ours, which may be dropped
+            renewed = dataclasses.replace(renewed, etag=current.etag)
+        except StoreError:
+            if custody.now() >= ends:
+                raise
+            custody.sleep(rules.SAVE_PAUSE.total_seconds())
+
+
+def keep_for_revocation(custody: Custody, connection: Connection) -> None:
+    """Tokens that nobody will use are revoked by the timer: hint first, then the row."""
+    provider = custody.providers.get(connection.provider)
+    if provider is None or not provider.offers_revocation:
+        return
+    revocation = revocation_of(connection, custody.now())
+    custody.due.put([Hint(custody.now() + rules.SOONEST_LOOK, connection.user_id)])
+    custody.connections.add_revocation(connection.user_id, revocation)
+
+
+def revocation_of(connection: Connection, now: datetime) -> Revocation:
+    """A connection's tokens as a revocation that is first tried again in 30 s."""
+    return Revocation(
+        id=new_id(),
+        provider=connection.provider,
+        access_token=connection.access_token,
+        refresh_token=connection.refresh_token,
+        created_at=now,
+        retry_at=now + rules.SOONEST_LOOK,
+        give_up_at=now + rules.REVOCATION_GIVEN_UP,
+    )
+
+
+def _refused(custody: Custody, connection: Connection, need: Need, error: ProviderError) -> Connection:
+    """Re-read, adopt what a winner stored, else write down what the refusal means and go on if the token serves."""
+    now = custody.now()
+    if isinstance(error, Suspect) and custody.faults.suspected(connection.provider, now):
+        error = AppFault("too many suspect refusals in a row")
+    if isinstance(error, AppFault) and custody.faults.fault(connection.provider, now):
+        custody.emit("app_fault", provider=connection.provider, reason=error.reason)
+    current = _reload(custody, connection)
+    if current.generation != connection.generation or current.sign_in_id != connection.sign_in_id:
+        custody.emit("refresh_adopted", **_about(current), by=need.by)
+        return current
+    custody.emit("refresh_failed", **_about(current), by=need.by, reason=error.reason)
+    marked = _marked(current, error, now)
+    try:
+        marked = custody.connections.release(marked)
+    except Fenced:
+        marked = _reload(custody, connection)
+    if marked.status is Status.RECONNECT:
+        custody.emit("connection_ended", **_about(marked), reason=marked.reason)
+    return _go_on(custody, marked, need, error)
+
+
+def _marked(connection: Connection, error: ProviderError, now: datetime) -> Connection:
+    """What a refusal does to the row: only a verdict on the grant changes its status."""
+    released = dataclasses.replace(connection, lease=None)
+    failures = connection.failures + 1
+    match error:
+        case GrantEnded():
+            return dataclasses.replace(released, status=Status.RECONNECT, reason=error.reason, retry_at=None)
+        case Suspect() if rules.suspects_exhausted(failures):
+            return dataclasses.replace(released, status=Status.RECONNECT, reason=error.reason, retry_at=None)
+        case Suspect():
+            pause = rules.cooldown(failures)
+            return dataclasses.replace(
+                released, status=Status.SUSPECT, reason=error.reason, failures=failures, retry_at=now + pause
+            )
+        case AppFault():
+            return released
+        case Policy():
+            return dataclasses.replace(released, retry_at=now + POLICY_PAUSE)
+        case Throttled():
+            return dataclasses.replace(released, retry_at=now + timedelta(seconds=error.retry_after or 30))
+        case _:
+            return dataclasses.replace(released, failures=failures, retry_at=now + rules.retry_pause(failures))
+
+
+def _reload(custody: Custody, connection: Connection) -> Connection:
+    current = custody.connections.load(connection.user_id).connection
+    if current is None:
+        raise SignInAgain("the connection is gone")
+    return current
+
+
+def _about(connection: Connection) -> dict[str, str]:
+    return {"provider": connection.provider, "user": connection.user_id}

@@ -1,0 +1,122 @@
+"""The figures and decisions of custody. Pure: time comes in as an argument.
+
+Sources: design "Flows" and "The custody rules"; acceptance section 3.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from shared.models.custody import Connection, Session, Status, UserRecord
+
+REQUEST_MARGIN = timedelta(minutes=5)
+"""A request refreshes when less than this is left; the source document's figure."""
+SAFE_LEFT = timedelta(seconds=60)
+"""With more than this left nobody but the lease holder waits."""
+LEASE = timedelta(seconds=15)
+LEASE_NEEDED = timedelta(seconds=10)
+"""The token call of at most 8 s begins only with so much of the lease left."""
+SUCCESSOR_PAUSE = timedelta(seconds=1)
+"""The write of a holder whose lease just expired may be on its way."""
+POLL = timedelta(milliseconds=200)
+PATIENCE = timedelta(seconds=30)
+SAVE_WITHIN = timedelta(seconds=20)
+SAVE_PAUSE = timedelta(milliseconds=500)
+COOLDOWN = timedelta(seconds=30)
+LONGEST_COOLDOWN = timedelta(hours=1)
+SHORT_RETRY = timedelta(seconds=5)
+"""After a lost reply the old token is tried again soon: some services take it for 30 s after a rotation."""
+LONGEST_RETRY = timedelta(minutes=5)
+JUST_REFRESHED = timedelta(seconds=60)
+SOONEST_LOOK = timedelta(seconds=30)
+LATEST_LOOK = timedelta(hours=1)
+SEEN_EVERY = timedelta(minutes=10)
+EMPTY_HINT_KEPT = timedelta(minutes=15)
+"""A hint of an empty partition may belong to a sign-in that is still between its hint and its transaction."""
+MAX_SESSIONS = 20
+SIGN_IN_WITHIN = timedelta(minutes=10)
+REVOCATION_KEPT = timedelta(hours=24)
+REVOCATION_GIVEN_UP = timedelta(days=90)
+REVOKE_AT_ONCE = timedelta(milliseconds=700)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long sessions last: in all, without use, and the incident switch."""
+
+    lifetime: timedelta
+    idle: timedelta
+    not_before: datetime | None = None
+
+
+def session_over(session: Session, limits: Limits) -> datetime:
+    """When a session ends, or ended; use never extends its absolute end."""
+    if limits.not_before and session.created_at < limits.not_before:
+        return datetime.fromtimestamp(0, UTC)
+    return min(session.ends_at, session.created_at + limits.lifetime, session.seen_at + limits.idle)
+
+
+def live_sessions(record: UserRecord, now: datetime, limits: Limits) -> tuple[Session, ...]:
+    """The sessions that still count."""
+    return tuple(session for session in record.sessions if session_over(session, limits) > now)
+
+
+def margin_of(connection: Connection, wanted: timedelta) -> timedelta:
+    """Never more than half of the token's life, or a short-lived token would be refreshed all the time."""
+    return min(wanted, (connection.expires_at - connection.refreshed_at) / 2)
+
+
+def refresh_due(connection: Connection, wanted: timedelta) -> datetime | None:
+    """When to refresh; None in `reconnect`, where no refresh will help."""
+    if connection.status is Status.RECONNECT:
+        return None
+    due = connection.expires_at - margin_of(connection, wanted)
+    return max(due, connection.retry_at) if connection.retry_at else due
+
+
+def next_look(record: UserRecord, now: datetime, limits: Limits, margin: timedelta) -> datetime | None:
+    """When the timer must look at this user again; None when there is nothing left to look at."""
+    moments = [revocation.retry_at for revocation in record.revocations if revocation.retry_at]
+    if record.connection:
+        due = refresh_due(record.connection, margin)
+        if due:
+            moments.append(due)
+    lives = live_sessions(record, now, limits)
+    if lives:
+        moments.append(max(session_over(session, limits) for session in lives))
+    if not (record.connection_etag or record.connection or record.sessions or moments or record.unreadable):
+        return None
+    return max(now + SOONEST_LOOK, min([*moments, now + LATEST_LOOK]))
+
+
+def cooldown(failures: int) -> timedelta:
+    """After the n-th suspect refusal in a row: 30 s, doubling to an hour."""
+    return min(COOLDOWN * _doublings(failures), LONGEST_COOLDOWN)
+
+
+def suspects_exhausted(failures: int) -> bool:
+    """Whether the retry after an hour was refused too: then it is the user's grant after all."""
+    return failures > 1 and cooldown(failures - 1) >= LONGEST_COOLDOWN
+
+
+def retry_pause(failures: int) -> timedelta:
+    """After the n-th call in a row without an answer: 5 s, doubling to five minutes."""
+    return min(SHORT_RETRY * _doublings(failures), LONGEST_RETRY)
+
+
+def revocation_pause(attempts: int) -> timedelta:
+    """After the n-th attempt to revoke: 30 s, doubling to an hour."""
+    return cooldown(attempts)
+
+
+def usable(connection: Connection, now: datetime) -> bool:
+    """Whether the stored access token still serves."""
+    return connection.expires_at > now
+
+
+def lease_is_held(connection: Connection, now: datetime) -> bool:
+    """Whether somebody may be refreshing right now."""
+    return connection.lease is not None and connection.lease.until > now
+
+
+def _doublings(failures: int) -> int:
+    return 1 << min(max(failures - 1, 0), 20)

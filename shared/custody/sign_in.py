@@ -1,0 +1,195 @@
+"""Sign-in: begin writes nothing; finish burns the state, redeems the code, and stores connection and session at once."""
+
+import dataclasses
+from dataclasses import dataclass, field
+
+from shared.custody import Custody, refresh, rules
+from shared.custody.sign_out import sign_out
+from shared.errors import (
+    Fenced,
+    GrantEnded,
+    SignInError,
+    SignInExpired,
+    SignInRefused,
+    SignInUsed,
+    StoreError,
+    Suspect,
+    UnknownProvider,
+)
+from shared.models.custody import (
+    Connection,
+    Identity,
+    Login,
+    Profile,
+    Session,
+    Status,
+    Tokens,
+    UserRecord,
+    new_id,
+    new_secret,
+    sha256_hex,
+)
+from shared.oauth.provider import Provider
+from shared.storage.due import Hint
+from shared.storage.rows import TooLargeToStoreError
+
+ROUNDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKey:
+    """What a session cookie holds: whose it is, and the secret that proves it."""
+
+    user_id: str
+    secret: str = field(repr=False)
+
+    @property
+    def hash(self) -> str:
+        """What the store holds instead of the secret."""
+        return sha256_hex(self.secret)
+
+
+def begin(custody: Custody, provider_name: str, return_to: str) -> tuple[str, Login]:
+    """The provider's address and the pending sign-in to seal into a cookie. Raises UnknownProvider."""
+    provider = custody.providers.get(provider_name)
+    if provider is None:
+        raise UnknownProvider(provider_name)
+    login = Login(
+        provider=provider_name,
+        state=new_secret(),
+        verifier=new_secret(),
+        nonce=new_secret(),
+        return_to=return_to,
+        started_at=custody.now(),
+    )
+    custody.emit("sign_in_started", provider=provider_name)
+    return provider.authorization_url(login), login
+
+
+def finish(custody: Custody, login: Login, code: str, *, browser: str, previous: SessionKey | None) -> SessionKey:
+    """Turn an authorization code into a session; all checks that need no store are behind us.
+
+    `browser` is a short description for the account page; `previous` the session that this browser had: it ends.
+    Raises SignInUsed for a state that was burnt before (no token call then), SignInError, ProviderError, StoreError.
+    """
+    provider = custody.providers.get(login.provider)
+    if provider is None:
+        raise UnknownProvider(login.provider)
+    if not custody.logins.burn(sha256_hex(login.state), login.started_at):
+        raise SignInUsed(login.provider)
+    tokens, identity = _redeem(provider, code, login)
+    new = SessionKey(identity.user_id, new_secret())
+    try:
+        _store(custody, provider, tokens, identity, new, browser, previous)
+    except (StoreError, SignInError):
+        _withdraw(provider, tokens)
+        raise
+    if previous and previous.user_id != new.user_id:
+        sign_out(custody, previous.user_id, previous.hash)
+    custody.emit("sign_in_completed", provider=provider.name, user=new.user_id, session=new.hash)
+    return new
+
+
+def _redeem(provider: Provider, code: str, login: Login) -> tuple[Tokens, Identity]:
+    try:
+        tokens, identity = provider.redeem(code, login)
+    except (GrantEnded, Suspect) as error:
+        raise SignInExpired(f"code refused: {error.reason}") from None
+    if tokens.refresh_token is None:
+        raise SignInRefused("no refresh token was given")
+    return tokens, identity
+
+
+def _store(
+    custody: Custody,
+    provider: Provider,
+    tokens: Tokens,
+    identity: Identity,
+    key: SessionKey,
+    browser: str,
+    previous: SessionKey | None,
+) -> None:
+    """Load, hint, one transaction; when the partition changed meanwhile, load and go on from there."""
+    for _ in range(ROUNDS):
+        record = custody.connections.load(key.user_id)
+        connection = _connection(custody, provider, tokens, identity, record)
+        session = _session(custody, key, browser)
+        evicted = _evicted(custody, record, previous)
+        replaced = None
+        if record.connection and provider.offers_revocation:
+            replaced = refresh.revocation_of(record.connection, custody.now())
+        kept = tuple(old for old in record.sessions if old not in evicted)
+        after = dataclasses.replace(
+            record,
+            connection=connection,
+            sessions=(*kept, session),
+            revocations=(*record.revocations, replaced) if replaced else record.revocations,
+        )
+        look = rules.next_look(after, custody.now(), custody.limits, custody.margin)
+        assert look is not None
+        custody.due.put([Hint(look, key.user_id)])
+        try:
+            custody.connections.open_session(record, connection, session, evicted=evicted, replaced=replaced)
+        except Fenced:
+            continue
+        except TooLargeToStoreError:
+            raise SignInRefused(
+                "a token is too large to store",
+                advice="The tokens of your account are larger than this site can store. Nothing was kept.",
+            ) from None
+        return
+    raise StoreError("the user's rows changed too often during the sign-in")
+
+
+def _connection(
+    custody: Custody, provider: Provider, tokens: Tokens, identity: Identity, record: UserRecord
+) -> Connection:
+    now = custody.now()
+    assert tokens.refresh_token is not None
+    return Connection(
+        user_id=identity.user_id,
+        provider=provider.name,
+        issuer=identity.issuer,
+        subject=identity.subject,
+        scopes=provider.scopes,
+        access_token=tokens.access_token,
+        refresh_token=tokens.refresh_token,
+        profile=Profile(identity.display_name, identity.email),
+        expires_at=now + tokens.lifetime,
+        refreshed_at=now,
+        generation=record.connection.generation + 1 if record.connection else 1,
+        secret_id=tokens.secret_id,
+        key_id=custody.keys().newest_id,
+        sign_in_id=new_id(),
+        status=Status.LIVE,
+    )
+
+
+def _session(custody: Custody, key: SessionKey, browser: str) -> Session:
+    now = custody.now()
+    return Session(
+        hash=key.hash,
+        created_at=now,
+        ends_at=now + custody.limits.lifetime,
+        seen_at=now,
+        browser=browser,
+        change_id=new_id(),
+    )
+
+
+def _evicted(custody: Custody, record: UserRecord, previous: SessionKey | None) -> tuple[Session, ...]:
+    """This browser's old session, what is over, and the oldest of more than 20."""
+    live = rules.live_sessions(record, custody.now(), custody.limits)
+    gone = {session for session in record.sessions if session not in live}
+    if previous:
+        gone |= {session for session in record.sessions if session.hash == previous.hash}
+    staying = sorted((session for session in live if session not in gone), key=lambda it: it.created_at)
+    gone |= set(staying[: max(len(staying) + 1 - rules.MAX_SESSIONS, 0)])
+    return tuple(session for session in record.sessions if session in gone)
+
+
+def _withdraw(provider: Provider, tokens: Tokens) -> None:
+    """Nobody will store these tokens: don't leave them alive where the service can help it."""
+    half = rules.REVOKE_AT_ONCE / 2
+    provider.revoke(tokens.refresh_token or "", "refresh_token", timeout=half)
+    provider.revoke(tokens.access_token, "access_token", timeout=half)

@@ -1,0 +1,272 @@
+"""The timer's run: look at every user who is due, move their hints, purge burnt states, report.
+
+A look refreshes early, re-seals, retries revocations and ends what is over: no sweep scans `connections`. A hint is
+moved only after the look: killed between any two steps, a user is looked at once more, never once too few.
+"""
+
+import dataclasses
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared.custody import Custody, refresh, rules
+from shared.custody.sign_out import end_connection, revoke, settle
+from shared.errors import AppError, Fenced
+from shared.models.custody import Revocation, Session, UserRecord
+from shared.oauth.provider import Revoked
+from shared.storage.due import Hint
+
+GROUP = 100
+WORKERS = 8
+REVOKE_PATIENCE = timedelta(seconds=5)
+AFTER_A_FAULT = timedelta(minutes=5)
+ROUNDS = 3
+
+Event = tuple[str, dict[str, Any]]
+
+
+@dataclass(slots=True)
+class TickReport:
+    """What a run did; the `tick` event carries it."""
+
+    looked: int = 0
+    refreshed: int = 0
+    adopted: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    ended: int = 0
+    revoked: int = 0
+    revocations_waiting: int = 0
+    oldest_revocation_seconds: int = 0
+    old_key: int = 0
+    old_secret: int = 0
+    unreadable: int = 0
+    behind_seconds: int = 0
+    purged_logins: int = 0
+    complete: bool = True
+    by_provider: Counter[str] = field(default_factory=Counter)
+
+    def fields(self) -> dict[str, Any]:
+        """The report as the fields of an event."""
+        shown = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        return {name: dict(value) if isinstance(value, Counter) else value for name, value in shown.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at a user found: the record afterwards, and what happened."""
+
+    user_id: str
+    record: UserRecord | None
+    events: tuple[Event, ...]
+    fault: str | None = None
+
+
+def tick(custody: Custody, budget: timedelta) -> TickReport:
+    """Look at everybody who is due, oldest first, for at most `budget`; what is left is due in the next run."""
+    report = TickReport()
+    started = custody.now()
+    ends = started + budget
+    pace = Pace(custody.calls_per_second, custody.sleep)
+    with ThreadPoolExecutor(WORKERS, thread_name_prefix="tick") as pool:
+        for page in custody.due.until(started):
+            for group in grouped(page):
+                if custody.now() >= ends:
+                    report.complete = False
+                    break
+                oldest = min(hint.at for hints in group.values() for hint in hints)
+                report.behind_seconds = max(report.behind_seconds, int((custody.now() - oldest).total_seconds()))
+                looks = list(pool.map(lambda user_id: _look_safely(custody, user_id, pace), group))
+                _count(custody, report, looks)
+                _move_hints(custody, group, looks)
+    report.purged_logins = custody.logins.purge(custody.now())
+    custody.emit("tick", **report.fields())
+    return report
+
+
+def grouped(page: Iterable[Hint]) -> Iterable[dict[str, list[Hint]]]:
+    """Hints by user, at most 100 users at a time, in the order of their oldest hint."""
+    group: dict[str, list[Hint]] = {}
+    for hint in page:
+        if hint.user_id not in group and len(group) == GROUP:
+            yield group
+            group = {}
+        group.setdefault(hint.user_id, []).append(hint)
+    if group:
+        yield group
+
+
+class Pace:
+    """At most so many calls per second from this process, spread with jitter."""
+
+    def __init__(self, per_second: int, sleep: Callable[[float], None]) -> None:
+        self._gap = 1 / per_second
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._next = 0.0
+
+    def wait(self) -> None:
+        """Return when it is this caller's turn."""
+        with self._lock:
+            now = time.monotonic()
+            turn = max(self._next, now)
+            self._next = turn + self._gap * random.uniform(1.0, 1.2)  # noqa: S311 - jitter, not a secret
+        if turn > now:
+            self._sleep(turn - now)
+
+
+def _look_safely(custody: Custody, user_id: str, pace: Pace) -> Look:
+    """One user's trouble never stops the run; events are handed back to the invocation's thread."""
+    events: list[Event] = []
+
+    def collect(event: str, /, **fields: Any) -> None:
+        events.append((event, fields))
+
+    own = dataclasses.replace(custody, emit=collect)
+    try:
+        record = look(own, user_id, pace)
+    except AppError as error:
+        return Look(user_id, None, tuple(events), fault=error.kind)
+    except Exception as error:  # noqa: BLE001 - isolation of one user from all others
+        return Look(user_id, None, tuple(events), fault=type(error).__name__)
+    return Look(user_id, record, tuple(events))
+
+
+def look(custody: Custody, user_id: str, pace: Pace) -> UserRecord:
+    """Do for one user what is due, and return the record as it is afterwards."""
+    for _ in range(ROUNDS):
+        record = custody.connections.load(user_id)
+        for row in record.unreadable:
+            custody.emit("unreadable", user=user_id, reason=row.partition(":")[0])
+        try:
+            record = _end_what_is_over(custody, record)
+        except Fenced:
+            continue
+        record = dataclasses.replace(record, revocations=_retry_revocations(custody, record))
+        return _renew(custody, record, pace)
+    return custody.connections.load(user_id)
+
+
+def _end_what_is_over(custody: Custody, record: UserRecord) -> UserRecord:
+    live = rules.live_sessions(record, custody.now(), custody.limits)
+    over = [session for session in record.sessions if session not in live]
+    if not over and (live or not record.connection):
+        return record
+    _tell_expired(custody, record, over)
+    if live:
+        custody.connections.end_sessions(record, over)
+    else:
+        end_connection(custody, record, reason="sessions_over", patience=REVOKE_PATIENCE)
+    return custody.connections.load(record.user_id)
+
+
+def _tell_expired(custody: Custody, record: UserRecord, over: Sequence[Session]) -> None:
+    for session in over:
+        custody.emit("session_expired", user=record.user_id, session=session.hash)
+
+
+def _retry_revocations(custody: Custody, record: UserRecord) -> tuple[Revocation, ...]:
+    now = custody.now()
+    waiting = []
+    for revocation in record.revocations:
+        due = revocation.retry_at is not None and revocation.retry_at <= now
+        if due and revocation.outcome:
+            custody.connections.drop_revocation(record.user_id, revocation)
+            continue
+        waiting.append(_retry(custody, record.user_id, revocation) if due else revocation)
+    return tuple(waiting)
+
+
+def _retry(custody: Custody, user_id: str, revocation: Revocation) -> Revocation:
+    outcome = revoke(custody, revocation, REVOKE_PATIENCE)
+    if outcome is not Revoked.LATER:
+        return settle(custody, user_id, revocation, outcome)
+    now = custody.now()
+    if revocation.give_up_at and revocation.give_up_at <= now:
+        custody.emit("revocation_given_up", user=user_id, provider=revocation.provider)
+        custody.connections.drop_revocation(user_id, revocation)
+        return dataclasses.replace(revocation, outcome="given_up", retry_at=None)
+    attempts = revocation.attempts + 1
+    custody.emit("revocation_delayed", user=user_id, provider=revocation.provider)
+    delayed = dataclasses.replace(revocation, attempts=attempts, retry_at=now + rules.revocation_pause(attempts))
+    return custody.connections.update_revocation(user_id, delayed)
+
+
+def _renew(custody: Custody, record: UserRecord, pace: Pace) -> UserRecord:
+    connection = record.connection
+    if connection is None:
+        return record
+    due = rules.refresh_due(connection, custody.margin)
+    if due and due <= custody.now():
+        pace.wait()
+        connection = refresh.refreshed_early(custody, connection)
+    if connection.key_id != custody.keys().newest_id:
+        connection = custody.connections.reseal(connection)
+    return dataclasses.replace(record, connection=connection)
+
+
+def _count(custody: Custody, report: TickReport, looks: Sequence[Look]) -> None:
+    now = custody.now()
+    newest = custody.keys().newest_id
+    for found in looks:
+        report.looked += 1
+        for event, fields in found.events:
+            custody.emit(event, **fields)
+            _count_event(report, event, fields)
+        if found.fault:
+            report.failed[found.fault] += 1
+        if found.record is None:
+            continue
+        report.unreadable += len(found.record.unreadable)
+        waiting = [it.created_at for it in found.record.revocations if not it.outcome and it.created_at]
+        report.revocations_waiting += len(waiting)
+        for created_at in waiting:
+            age = int((now - created_at).total_seconds())
+            report.oldest_revocation_seconds = max(report.oldest_revocation_seconds, age)
+        if found.record.connection:
+            report.by_provider[found.record.connection.provider] += 1
+            report.old_key += found.record.connection.key_id != newest
+
+
+def _count_event(report: TickReport, event: str, fields: dict[str, Any]) -> None:
+    if event == "refreshed":
+        report.refreshed += 1
+    elif event == "refresh_adopted":
+        report.adopted += 1
+    elif event == "refresh_failed":
+        report.failed[str(fields.get("reason"))] += 1
+    elif event == "connection_ended":
+        report.ended += 1
+    elif event == "revoked":
+        report.revoked += 1
+
+
+def _move_hints(custody: Custody, group: dict[str, list[Hint]], looks: Sequence[Look]) -> None:
+    """New hints first, then the old ones away; an empty partition's hint stays for 15 minutes after its time."""
+    now = custody.now()
+    fresh: list[Hint] = []
+    stale: list[Hint] = []
+    for found in looks:
+        old = group[found.user_id]
+        at = _next_moment(custody, found, now)
+        if at is not None:
+            hint = Hint(at.replace(microsecond=0) + timedelta(seconds=1), found.user_id)
+            fresh.append(hint)
+            stale.extend(it for it in old if it.row_key != hint.row_key)
+        else:
+            stale.extend(it for it in old if it.at <= now - rules.EMPTY_HINT_KEPT)
+    if fresh:
+        custody.due.put(fresh)
+    if stale:
+        custody.due.remove(stale)
+
+
+def _next_moment(custody: Custody, found: Look, now: datetime) -> datetime | None:
+    if found.record is None:
+        return now + AFTER_A_FAULT
+    return rules.next_look(found.record, now, custody.limits, custody.margin)

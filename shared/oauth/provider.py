@@ -1,0 +1,49 @@
+"""What custody needs of an identity provider; one class per provider fulfils it."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from shared.models.custody import Identity, Login, Tokens
+
+
+class Revoked(StrEnum):
+    """What became of an attempt to revoke."""
+
+    DONE = "revoked"
+    NOT_OFFERED = "not_offered"
+    LATER = "delayed"
+
+
+class Provider(Protocol):
+    """Knows the endpoints of one identity provider, and never a row, a session or a request."""
+
+    name: str
+    title: str
+    issuer: str
+    redirect_uri: str
+    scopes: str
+    consent_url: str
+    """Where a person can withdraw the grant by hand."""
+    offers_revocation: bool
+    """Whether there is an endpoint worth asking; False: no revocation is ever stored for this provider."""
+
+    def authorization_url(self, login: Login) -> str:
+        """Where to send the browser to begin `login`."""
+        ...
+
+    def redeem(self, code: str, login: Login) -> tuple[Tokens, Identity]:
+        """Exchange an authorization code, once. Raises a ProviderError."""
+        ...
+
+    def refresh(self, refresh_token: str) -> Tokens:
+        """Exchange a refresh token, within the deadline of the custody rules. Raises a ProviderError."""
+        ...
+
+    def revoke(self, token: str, hint: str, *, timeout: timedelta) -> Revoked:
+        """Revoke one token (RFC 7009 section 2.1; `hint` is access_token or refresh_token); never raises."""
+        ...
+
+
+Providers = Mapping[str, Provider]

@@ -1,0 +1,249 @@
+"""The one door to Azure Table Storage: explicit budgets, and what a failed operation really means.
+
+The SDK's defaults (300 s of read time-out, retries that take their own committed write for a conflict) are switched
+off; every figure here is measured in facts/runtime-and-tables.md. A write whose reply is lost is neither failed nor
+done: `write` tries again, and when that ends in a conflict asks the caller whether the row is its own.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from http.client import HTTPException
+from typing import Any
+
+import requests
+from azure.core import MatchConditions
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.core.pipeline.transport import RequestsTransport
+from azure.data.tables import TableClient, TableServiceClient, TableTransactionError, UpdateMode
+from requests.adapters import HTTPAdapter
+
+from shared.errors import Fenced, StoreError
+
+logging.getLogger("azure").setLevel(logging.WARNING)  # at INFO it logs PartitionKeys and RowKeys
+
+CONNECT_SECONDS = 2
+READ_SECONDS = 5
+TRIES = 3
+BUDGET_SECONDS = 9.0
+"""For all tries of one operation: a person's request ends within ten seconds (acceptance S2)."""
+PAUSE_SECONDS = 0.25
+TRANSACTION_SIZE = 100
+
+Entity = dict[str, Any]
+Operation = tuple[Any, ...]
+
+
+class OutcomeUnknownError(Exception):
+    """A write whose reply was lost: it may have happened."""
+
+
+class Conflict(Exception):
+    """The service refused a conditional write: 404 gone, 409 there already, 412 changed. Known not to have happened."""
+
+    def __init__(self, status: int, index: int = 0) -> None:
+        super().__init__(f"{status} at operation {index}")
+        self.status = status
+        self.index = index
+
+
+class Tables:
+    """Three named tables of one account, and the operations that the modules per table are made of."""
+
+    def __init__(self, service: TableServiceClient, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._service = service
+        self._sleep = sleep
+        self._clients: dict[str, TableClient] = {}
+
+    def query(
+        self, table: str, condition: str, parameters: Mapping[str, Any], *, select: Sequence[str] = ()
+    ) -> list[Entity]:
+        """All entities that match, in key order. Raises StoreError."""
+        return [entity for page in self.pages(table, condition, parameters, select=select) for entity in page]
+
+    def pages(
+        self,
+        table: str,
+        condition: str,
+        parameters: Mapping[str, Any],
+        *,
+        select: Sequence[str] = (),
+        size: int = 1000,
+    ) -> Iterator[list[Entity]]:
+        """The same in pages of `size`; each page is one operation. `condition` needs blanks around its parameters."""
+        token: str | None = None
+        while True:
+            found = self._client(table).query_entities(
+                condition,
+                parameters=dict(parameters),
+                select=list(select) or None,
+                results_per_page=size,
+            )
+            pager: Any = found.by_page(continuation_token=token)
+            page = self._read(lambda pager=pager: list(next(pager, [])))  # type: ignore[misc] # bound per round
+            yield page
+            token = pager.continuation_token
+            if not token:
+                return
+
+    def write(self, attempt: Callable[[], str], landed: Callable[[], str | None]) -> str:
+        """Do one conditional write and return the new ETag.
+
+        `attempt` raises Conflict or OutcomeUnknownError; `landed` re-reads and returns the ETag when the row shows
+        that the write is our own. Raises Conflict when somebody else's row stands there, StoreError when the budget
+        is over.
+        """
+        unknown = False
+        for _ in self._tries():
+            try:
+                return attempt() or self._confirmed(landed)
+            except OutcomeUnknownError:
+                unknown = True
+            except Conflict:
+                etag = landed() if unknown else None
+                if etag is None:
+                    raise
+                return etag
+        raise StoreError("a write did not go through within its budget")
+
+    def insert(self, table: str, entity: Entity) -> str:
+        """Insert; Conflict(409) when the key is taken."""
+        return self._attempt(lambda: self._client(table).create_entity(entity))
+
+    def upsert(self, table: str, entity: Entity) -> str:
+        """Insert or replace without a condition; safe to repeat."""
+        return self.write(
+            lambda: self._attempt(lambda: self._client(table).upsert_entity(entity, mode=UpdateMode.REPLACE)),
+            lambda: "*",
+        )
+
+    def merge(self, table: str, entity: Entity, etag: str | None) -> str:
+        """Merge into the row if it still has `etag` (None: if it is there at all); Conflict(412) or Conflict(404)."""
+        return self._update(table, entity, etag, UpdateMode.MERGE)
+
+    def replace(self, table: str, entity: Entity, etag: str) -> str:
+        """Replace the row if it still has `etag`; Conflict(412) or Conflict(404)."""
+        return self._update(table, entity, etag, UpdateMode.REPLACE)
+
+    def _update(self, table: str, entity: Entity, etag: str | None, mode: UpdateMode) -> str:
+        condition: dict[str, Any] = {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
+        return self._attempt(lambda: self._client(table).update_entity(entity, mode=mode, **condition))
+
+    def transact(self, table: str, operations: Sequence[Operation]) -> list[str]:
+        """All or nothing inside one partition: the new ETags in order. Raises Conflict or OutcomeUnknownError."""
+        try:
+            answers = self._client(table).submit_transaction(operations)
+        except TableTransactionError as error:
+            raise _refused(error, index=error.index) from None
+        except Exception as error:  # noqa: BLE001 - cut replies leak foreign exceptions (facts, Lost replies)
+            raise _refused(error) from None
+        return [answer.get("etag", "") for answer in answers]
+
+    def delete_all(self, table: str, keys: Sequence[tuple[str, str]]) -> None:
+        """Delete rows of one partition, each wanted gone: rows that are gone already count as deleted."""
+        for start in range(0, len(keys), TRANSACTION_SIZE):
+            self._delete_batch(table, keys[start : start + TRANSACTION_SIZE])
+
+    def upsert_all(self, table: str, entities: Sequence[Entity]) -> None:
+        """Insert or replace rows of one partition, 100 in a transaction; safe to repeat."""
+        for start in range(0, len(entities), TRANSACTION_SIZE):
+            batch = [("upsert", entity, {"mode": UpdateMode.REPLACE}) for entity in entities[start : start + 100]]
+            self.write(lambda batch=batch: _first(self.transact(table, batch)), lambda: "*")  # type: ignore[misc] # bound
+
+    def create(self) -> None:
+        """Create the tables where they are missing; for development and tests, in Azure the template does it."""
+        for name in ("connections", "due", "logins"):
+            self._read(lambda name=name: self._service.create_table_if_not_exists(name))  # type: ignore[misc] # bound
+
+    def _delete_batch(self, table: str, keys: Sequence[tuple[str, str]]) -> None:
+        operations = [("delete", {"PartitionKey": partition, "RowKey": row}) for partition, row in keys]
+        try:
+            self.write(lambda: _first(self.transact(table, operations)), lambda: None)
+        except Conflict:
+            # One missing row fails the whole batch (404); single deletes take 404 for success.
+            for partition, row in keys:
+                self._read(lambda p=partition, r=row: self._client(table).delete_entity(p, r))  # type: ignore[misc] # bound
+
+    def _client(self, table: str) -> TableClient:
+        client = self._clients.get(table)
+        if client is None:
+            client = self._clients.setdefault(table, self._service.get_table_client(table))
+        return client
+
+    def _attempt(self, call: Callable[[], Mapping[str, Any]]) -> str:
+        try:
+            answer = call()
+        except Exception as error:  # noqa: BLE001 - cut replies leak foreign exceptions (facts, Lost replies)
+            raise _refused(error) from None
+        return str(answer.get("etag") or "")
+
+    def _confirmed(self, landed: Callable[[], str | None]) -> str:
+        """A reply without an ETag was cut short."""
+        etag = landed()
+        if etag is None:
+            raise OutcomeUnknownError
+        return etag
+
+    def _read[Result](self, call: Callable[[], Result]) -> Result:
+        """Repeat what may be repeated: reads, and deletes of what must be gone."""
+        for _ in self._tries():
+            try:
+                return call()
+            except (AzureError, requests.RequestException, HTTPException, OSError, AttributeError) as error:
+                if isinstance(error, HttpResponseError) and error.status_code in (400, 401, 403, 404):
+                    raise StoreError(f"table service: {error.status_code}") from None
+        raise StoreError("the table service does not answer within its budget")
+
+    def _tries(self) -> Iterator[int]:
+        """At most three, full jitter between them, none begun when the budget is over."""
+        ends = time.monotonic() + BUDGET_SECONDS
+        for number in range(TRIES):
+            if number and time.monotonic() + CONNECT_SECONDS > ends:
+                return
+            yield number
+            if number + 1 < TRIES:
+                self._sleep(random.uniform(0, PAUSE_SECONDS * 2**number))  # noqa: S311 - jitter, not a secret
+
+
+def connect(
+    *, connection_string: str | None, url: str | None, credential: TokenCredential | None
+) -> TableServiceClient:
+    """A service client with our budgets: by connection string (development), or by URL with the identity."""
+    session = requests.Session()
+    session.trust_env = False
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=32, max_retries=0))
+    budgets: dict[str, Any] = {
+        "transport": RequestsTransport(
+            session=session, session_owner=False, connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS
+        ),
+        "retry_total": 0,
+    }
+    if url is not None:
+        return TableServiceClient(endpoint=url, credential=credential, **budgets)
+    return TableServiceClient.from_connection_string(connection_string or "", **budgets)
+
+
+def _refused(error: Exception, index: int = 0) -> Exception:
+    """What a failed write means: a refusal that the service spoke out, or an unknown outcome."""
+    status = getattr(error, "status_code", None)
+    if isinstance(error, ResourceExistsError):
+        status = 409
+    elif isinstance(error, ResourceNotFoundError):
+        status = 404
+    if status in (404, 409, 412):
+        return Conflict(status, index)
+    if status in (400, 401, 403, 413):
+        return StoreError(f"table service: {status}")
+    return OutcomeUnknownError(type(error).__name__)
+
+
+def _first(etags: Sequence[str]) -> str:
+    return (etags[0] if etags else "") or "*"
+
+
+def fenced(conflict: Conflict) -> Fenced:
+    """The error that callers of the store see for a lost race."""
+    return Fenced(f"conditional write: {conflict.status}")
