@@ -25,7 +25,7 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -83,7 +83,7 @@ class Workshop:
     root: Path
     log: IO[bytes]
     lock: int
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str]
 
     @property
     def tools(self) -> Path:
@@ -97,7 +97,9 @@ class Workshop:
     def python(self) -> Path:
         return self.root / ".venv" / "bin" / "python"
 
-    def run(self, command: Sequence[str | Path], cwd: Path | None = None, **more: str) -> None:
+    def run(
+        self, command: Sequence[object], *, cwd: Path | None = None, more: dict[str, str] | None = None
+    ) -> None:
         """Run an installer, its output into the log.
 
         Raises PartError with the end of that output. The lock's descriptor is inherited: an installer that
@@ -110,7 +112,7 @@ class Workshop:
         done = subprocess.run(
             words,
             cwd=cwd or self.root,
-            env={**self.environment, **more},
+            env={**self.environment, **(more or {})},
             stdin=subprocess.DEVNULL,
             stdout=self.log,
             stderr=subprocess.STDOUT,
@@ -120,13 +122,13 @@ class Workshop:
         if done.returncode:
             raise PartError(self._failure(Path(words[0]).name, done.returncode, start))
 
-    def ask(self, command: Sequence[str | Path], **more: str) -> str:
+    def ask(self, command: Sequence[object], more: dict[str, str] | None = None) -> str:
         """The output of a command, empty when it fails."""
         words = [str(word) for word in command]
         done = subprocess.run(
             words,
             cwd=self.root,
-            env={**self.environment, **more},
+            env={**self.environment, **(more or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -165,7 +167,7 @@ def fetched_python(work: Workshop) -> Path:
     state = "there"
     if not found:
         try:
-            work.run([work.uv, "python", "install", PYTHON_VERSION, "--no-bin"], **_python_folder(work))
+            work.run([work.uv, "python", "install", PYTHON_VERSION, "--no-bin"], more=_python_folder(work))
         except PartError as failure:
             raise PartError(
                 f"There is no Python {PYTHON_VERSION} on this machine, and fetching one failed: {failure}\n"
@@ -192,7 +194,7 @@ def fetched_packages(work: Workshop) -> None:
         if not was_complete:
             work.run([work.uv, "venv", "--clear", "--no-project", "--python", interpreter, venv])
         sync = [work.uv, "pip", "sync", "--compile-bytecode", "--require-hashes", "--python", work.python]
-        work.run([*sync, wanted], **_pip_settings(work))
+        work.run([*sync, wanted], more=_pip_settings(work))
 
 
 def fetched_npm(work: Workshop, name: str, package: str) -> None:
@@ -351,7 +353,7 @@ def _base_of_venv(work: Workshop) -> str:
 def _python_on_machine(work: Workshop) -> str:
     return work.ask(
         [work.uv, "python", "find", "--system", "--no-project", "--no-python-downloads", PYTHON_VERSION],
-        **_python_folder(work),
+        more=_python_folder(work),
     )
 
 
