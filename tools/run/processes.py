@@ -88,14 +88,14 @@ class Child:
 def start(
     name: str, command: Sequence[str | Path], *, log: Path, environment: Mapping[str, str], cwd: Path
 ) -> Child:
-    """Start a child with exactly this environment, its output appended to `log`, without standard input."""
+    """Start a child with this environment alone, its output appended to `log`, without standard input."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
         log_start = out.tell()
         process = subprocess.Popen(
             [str(word) for word in command],
             cwd=cwd,
-            env=dict(environment),
+            env={**environment, "PYTHONUNBUFFERED": "1"},  # so that the log is never behind
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
