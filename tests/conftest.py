@@ -1,0 +1,88 @@
+"""Shared by all tests: the acceptance plugin, a clean environment, and the parts that cannot be faked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from tools import bootstrap
+from tools.run import azurite as emulator
+
+pytest_plugins = ["tests.evidence"]
+
+AXE = Path(".tools", "axe", "node_modules", "axe-core", "axe.min.js")
+
+# Every name in the settings table of the design, and what the Functions host itself reads.
+SETTINGS = (
+    "PUBLIC_URL",
+    "CALLBACK_URL",
+    "AZURE_DEVOPS_APP_ID",
+    "AZURE_DEVOPS_CLIENT_SECRET",
+    "AZURE_DEVOPS_SCOPES",
+    "AZURE_DEVOPS_SIGN_IN",
+    "ENTRA_CLIENT_ID",
+    "ENTRA_TENANT_ID",
+    "ENTRA_CLIENT_SECRET",
+    "ALLOWED_TENANTS",
+    "ALLOWED_ORGANIZATIONS",
+    "ALLOWED_HOSTS",
+    "AZURE_CLIENT_ID",
+    "KEY_VAULT_URL",
+    "TOKEN_ENCRYPTION_KEY",
+    "TOKEN_STORE_URL",
+    "AzureWebJobsStorage",
+    "SESSION_LIFETIME_HOURS",
+    "SESSION_IDLE_HOURS",
+    "SESSIONS_NOT_BEFORE",
+    "REFRESH_SCHEDULE",
+    "REFRESH_MARGIN_MINUTES",
+    "REFRESH_CALLS_PER_SECOND",
+    "APP_NAME",
+    "SUPPORT_URL",
+    "AZURE_DEVOPS_URL",
+    "AZURE_DEVOPS_IDENTITY_URL",
+    "ENTRA_AUTHORITY_URL",
+)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the developer's shell reaches a test, nor the processes that it starts."""
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The connection string of an Azurite in memory, one per pytest worker; rows of other tests are in it."""
+    if not emulator.installed():
+        part_is_missing("Azurite", "python3 tools/bootstrap.py azurite")
+    started = emulator.start_azurite(tmp_path_factory.mktemp("azurite") / "azurite.log")
+    yield started.connection_string
+    started.child.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The browser to drive, for Playwright's `executable_path`."""
+    found = bootstrap.find_chromium()
+    return found or part_is_missing("Chromium", "apt-get install chromium, or set GATEHOUSE_CHROMIUM")
+
+
+@pytest.fixture(scope="session")
+def axe_script(pytestconfig: pytest.Config) -> Path:
+    """axe-core, for `page.add_script_tag(path=…)`."""
+    script = pytestconfig.rootpath / AXE
+    return script if script.exists() else part_is_missing("axe-core", "python3 tools/bootstrap.py axe")
+
+
+def part_is_missing(part: str, install: str) -> NoReturn:
+    """Skip on a developer's machine; fail where CI is set, so that nothing is left out unseen."""
+    message = f"{part} is missing; install it: {install}"
+    if os.environ.get("CI"):
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)

@@ -1,0 +1,63 @@
+"""Microsoft's storage emulator as a child process, on ports that it picks itself."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools import bootstrap
+from tools.run import processes
+
+# The account that Azurite always has; both are published in its documentation and protect nothing.
+ACCOUNT = "devstoreaccount1"
+KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+SERVICES = ("Blob", "Queue", "Table")
+READY = re.compile(r"Azurite Table service is successfully listening")
+SCRIPT = Path(".tools", "azurite", "node_modules", "azurite", "dist", "src", "azurite.js")
+
+
+@dataclass(frozen=True, slots=True)
+class Azurite:
+    """A ready emulator. `endpoints` by lower-case service name, each with the account as its path."""
+
+    child: processes.Child
+    endpoints: dict[str, str]
+
+    @property
+    def connection_string(self) -> str:
+        # 127.0.0.1, never localhost: the SDK takes that name on a port other than 10002 for Cosmos
+        # (facts, tooling).
+        parts = {"DefaultEndpointsProtocol": "http", "AccountName": ACCOUNT, "AccountKey": KEY}
+        parts |= {f"{service.title()}Endpoint": url for service, url in self.endpoints.items()}
+        return "".join(f"{name}={value};" for name, value in parts.items())
+
+
+def installed(root: Path = bootstrap.ROOT) -> bool:
+    return (root / SCRIPT).exists() and bootstrap.node(root).exists()
+
+
+def start_azurite(log: Path, *, data: Path | None = None, root: Path = bootstrap.ROOT) -> Azurite:
+    """Start tables, queues and blobs, and wait until they answer.
+
+    With `data` rows are kept in that folder, else in memory. It saves every 5 s and at SIGTERM: only
+    SIGKILL loses rows. Raises processes.ChildError.
+    """
+    kept = ["--location", data] if data else ["--inMemoryPersistence"]
+    hosts = [word for service in SERVICES for word in (f"--{service.lower()}Host", "127.0.0.1")]
+    ports = [word for service in SERVICES for word in (f"--{service.lower()}Port", "0")]
+    command = [bootstrap.node(root), root / SCRIPT, *hosts, *ports, *kept]
+    command += ["--silent", "--disableTelemetry", "--skipApiVersionCheck"]
+    child = processes.start("azurite", command, log=log, environment=os.environ, cwd=root)
+    try:
+        processes.wait_for_line(child, READY, 30)
+    except BaseException:
+        child.stop()
+        raise
+    return Azurite(child, _endpoints(child.output()))
+
+
+def _endpoints(output: str) -> dict[str, str]:
+    found = re.findall(r"Azurite (\w+) service is successfully listening at (http://\S+)", output)
+    return {service.lower(): f"{url}/{ACCOUNT}" for service, url in found}
