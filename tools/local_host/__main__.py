@@ -24,7 +24,7 @@ _DEFAULT_PORT = 7071
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until a signal; returns the exit code: 0, 1 when the host can't start, 130 when interrupted before."""
+    """Run until a signal. Returns 0, or 1 when the host can't start, or 130 when interrupted before that."""
     options = _parse(arguments)
     try:
         asyncio.run(_run(options))

@@ -1,4 +1,4 @@
-"""A self-signed certificate for localhost, kept under .run/ so that a browser's exception survives a restart."""
+"""A self-signed certificate for localhost, kept so that a browser's exception survives a restart."""
 
 import ipaddress
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,10 @@ _CLOCK_SKEW = timedelta(hours=1)
 
 
 def certificate_files(directory: Path, now: datetime) -> tuple[Path, Path]:
-    """Certificate and private key (PEM) in `directory`; made when absent, unreadable or within a day of its end."""
+    """Certificate and private key (PEM) in `directory`.
+
+    Made when absent or unreadable, and made again within a day of its end.
+    """
     paths = directory / "localhost-certificate.pem", directory / "localhost-key.pem"
     if not _is_usable(*paths, now):
         directory.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ DEFAULT_BUILDER = "shared.services:build_services"
 
 
 def replace_services(builder_path: str, offset_seconds: float) -> None:
-    """Let `functions._entry.services` call `MODULE:FUNCTION` once, with a clock that is off by `offset_seconds`.
+    """Let `functions._entry.services` call `MODULE:FUNCTION` once, its clock off by `offset_seconds`.
 
     Must run before the app is indexed. Raises HostError when a name is not there or an import raises.
     """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tools.local_host import runtime
 from tools.local_host.admin import Admin
-from tools.local_host.messages import Answer, BadMessage, Request, answer_of, joined_headers
+from tools.local_host.messages import Answer, BadHeaderError, Request, answer_of, joined_headers
 from tools.local_host.routing import Router
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Front:
     async def _send(self, answer: Answer, send: "ASGISendCallable") -> None:
         try:
             headers = answer.wire_headers(self._custom_headers)
-        except BadMessage as error:
+        except BadHeaderError as error:
             log.error("The answer can't be sent: %s.", error)
             answer = Answer(500)
             headers = answer.wire_headers(self._custom_headers)
@@ -83,7 +83,7 @@ async def _read_request(scope: "HTTPScope", receive: "ASGIReceiveCallable") -> R
         raise _Refused(400)
     try:
         headers = joined_headers(lines)
-    except BadMessage as error:
+    except BadHeaderError as error:
         raise _Refused(400) from error
     return Request(
         method=scope["method"],
@@ -108,7 +108,7 @@ def _check_header_size(lines: list[tuple[bytes, bytes]]) -> None:
 
 
 async def _read_body(headers: Mapping[str, str], receive: "ASGIReceiveCallable") -> bytes:
-    """The whole body. A chunked one is read and dropped: the real host forwards a body only with a Content-Length."""
+    """The whole body; a chunked one is dropped: the real host forwards a body only with a Content-Length."""
     length = headers.get("content-length", "0")
     if int(length) > _BODY_BYTES:
         raise _Refused(413)

@@ -17,13 +17,16 @@ Headers = list[tuple[bytes, bytes]]
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
 
 
-class BadMessage(ValueError):
+class BadHeaderError(ValueError):
     """A header that is no UTF-8 (request), or no ASCII (answer)."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it stood on the wire. `target` is path and query, byte for byte; header names are lower case."""
+    """A request as it stood on the wire.
+
+    `target` is path and query, byte for byte; header names are lower case.
+    """
 
     method: str
     scheme: str
@@ -61,7 +64,7 @@ class Answer:
     body: bytes = b""
 
     def wire_headers(self, fill_in: Mapping[str, str]) -> Headers:
-        """All header lines; `fill_in` (customHeaders) adds what the answer lacks. Raises BadMessage."""
+        """All header lines; `fill_in` (customHeaders) adds what the answer lacks. Raises BadHeaderError."""
         present = {name for name, _ in self.headers}
         lines = [
             *self.headers,
@@ -73,13 +76,13 @@ class Answer:
         try:
             return [(name.encode("ascii"), value.encode("ascii")) for name, value in lines]
         except UnicodeEncodeError as error:
-            raise BadMessage("a header of the answer is not ASCII") from error
+            raise BadHeaderError("a header of the answer is not ASCII") from error
 
 
 def joined_headers(lines: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Headers by lower-case name. Duplicates are joined by a comma, Cookie too: StringValues.ToString() does so.
+    """Headers by lower-case name, duplicates joined by a comma as StringValues.ToString() does.
 
-    (Kestrel joins Cookie lines by "; " only for HTTP/2.) Raises BadMessage.
+    Cookie too: Kestrel joins its lines by "; " only for HTTP/2. Raises BadHeaderError.
     """
     headers: dict[str, str] = {}
     for raw_name, raw_value in lines:
@@ -87,13 +90,13 @@ def joined_headers(lines: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
         try:
             value = raw_value.decode()
         except UnicodeDecodeError as error:
-            raise BadMessage(f"the header {name} is not UTF-8") from error
+            raise BadHeaderError(f"the header {name} is not UTF-8") from error
         headers[name] = f"{headers[name]},{value}" if name in headers else value
     return headers
 
 
 def query_values(query: str) -> dict[str, str]:
-    """Decoded query parameters: names without regard to case, repeated ones joined by a comma, empty ones dropped."""
+    """Decoded query parameters: repeated ones, in any case, joined by a comma; empty ones dropped."""
     grouped: dict[str, tuple[str, list[str]]] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         grouped.setdefault(name.lower(), (name, []))[1].append(value)
@@ -118,7 +121,7 @@ def answer_of(datum: Any) -> Answer:
 
 
 def set_cookie(morsel: "Morsel[str]") -> str:
-    """One Set-Cookie value as ASP.NET writes it: the cookie's value percent-encoded, attributes in its order."""
+    """One Set-Cookie value as ASP.NET writes it: value percent-encoded, attributes in its order."""
     parts = [f"{morsel.key}={quote(morsel.value, safe='')}"]
     parts += [f"{name}={morsel[name]}" for name in ("expires", "max-age", "domain", "path") if morsel[name]]
     if morsel["secure"]:

@@ -1,24 +1,25 @@
 """NCRONTAB expressions with six fields: second minute hour day month day-of-week.
 
-A field is a comma list of `*`, `5`, `1-5`, each with an optional step (`*/10`, `3-50/5`, `7/2` from 7 to the end).
-Months and days have names (Jan, Monday); Sunday is 0. Day and day-of-week must both match, as in the NCrontab
-library that the real host uses, unlike cron. Times are UTC.
+A field is a comma list of `*`, `5`, `1-5`, each with an optional step (`*/10`, `3-50/5`, `7/2` from 7 to the
+end). Months and days have names (Jan, Monday); Sunday is 0. Day and day-of-week must both match, as in the
+NCrontab library that the real host uses, unlike cron. Times are UTC.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-_MONTH_NAMES = tuple(
-    ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
+_MONTH_NAMES = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
 )
-_DAY_NAMES = tuple(["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"])
+_DAY_NAMES = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 
 # 29 February can be eight years away: 1896 to 1904, 2096 to 2104.
 _HORIZON_DAYS = 366 * 9
 
 
-class BadExpression(ValueError):
+class BadExpressionError(ValueError):
     """Not a six-field NCRONTAB expression; the message names the field."""
 
 
@@ -59,8 +60,8 @@ class _Field:
                     return index + self.low
         raise self._bad(whole)
 
-    def _bad(self, text: str) -> BadExpression:
-        return BadExpression(f"{self.name} {text!r}: values from {self.low} to {self.high} are possible")
+    def _bad(self, text: str) -> BadExpressionError:
+        return BadExpressionError(f"{self.name} {text!r}: values from {self.low} to {self.high} are possible")
 
 
 def _is_number(text: str) -> bool:
@@ -115,8 +116,8 @@ class Schedule:
 
 
 def parse(expression: str) -> Schedule:
-    """Parse a six-field expression; raises BadExpression."""
+    """Parse a six-field expression; raises BadExpressionError."""
     parts = expression.split()
     if len(parts) != len(_FIELDS):
-        raise BadExpression(f"{expression!r} has {len(parts)} fields; six are needed, seconds first")
+        raise BadExpressionError(f"{expression!r} has {len(parts)} fields; six are needed, seconds first")
     return Schedule(*(field.parse(part) for field, part in zip(_FIELDS, parts, strict=True)))

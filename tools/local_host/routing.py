@@ -1,8 +1,8 @@
 """Which function answers a request, by the rules of the ASP.NET router inside the real host.
 
-Functions are tried in the order of their names and the first match wins, whatever is more specific: hence a
-catch-all is called `zz_…`. Case and one trailing slash don't matter. `{name}` takes one segment, `{name?}` at the
-end may be absent, `{*name}` takes the rest, also nothing. A function with `methods` does not match other methods.
+Functions are tried in the order of their names and the first match wins, whatever is more specific: hence
+a catch-all is called `zz_…`. Case and one trailing slash don't matter. `{name}` takes one segment, `{name?}`
+at the end may be absent, `{*name}` takes the rest, also nothing. `methods` restricts a function to them.
 """
 
 import re
@@ -37,16 +37,17 @@ class Match:
 class _Route:
     function: HostedFunction
     segments: tuple[_Segment, ...]
+    methods: frozenset[str]
 
-    def match(self, method: str, parts: Sequence[str], rest_is_open: bool) -> dict[str, str] | None:
-        if self.function.methods and method not in self.function.methods:
+    def match(self, method: str, parts: Sequence[str], ends_open: bool) -> dict[str, str] | None:
+        if self.methods and method not in self.methods:
             return None
         values: dict[str, str] = {}
         for index, segment in enumerate(self.segments):
             if segment.is_catch_all:
-                rest = "/".join(parts[index:])
-                if rest:
-                    values[segment.text] = rest + ("/" if rest_is_open else "")
+                rest = "/".join([*parts[index:], ""] if ends_open else parts[index:])
+                if rest and len(parts) > index:
+                    values[segment.text] = rest
                 return values
             if index >= len(parts):
                 return values if segment.is_optional else None
@@ -64,7 +65,7 @@ class Router:
     def __init__(self, functions: Iterable[HostedFunction], prefix: str) -> None:
         """Raises HostError for a template that the router does not know or that is reserved."""
         self._routes = [
-            _Route(function, parse_template(_full_template(function, prefix)))
+            _Route(function, parse_template(_full_template(function, prefix)), function.methods)
             for function in sorted(functions, key=lambda function: function.name.lower())
             if function.is_http
         ]
@@ -72,18 +73,18 @@ class Router:
     def match(self, method: str, raw_path: str) -> Match | None:
         """The function for a path as it stood in the request line."""
         path = raw_path.removeprefix("/")
-        ends_open = path.endswith("/")
-        path = path.removesuffix("/")
-        parts = [decode_segment(part) for part in path.split("/")] if path else []
+        parts = [decode_segment(part) for part in path.split("/")]
+        if not parts[-1]:
+            parts.pop()
         for route in self._routes:
-            values = route.match(method, parts, ends_open)
+            values = route.match(method, parts, path.endswith("/"))
             if values is not None:
                 return Match(route.function, values)
         return None
 
 
 def parse_template(template: str) -> tuple[_Segment, ...]:
-    """Split a route template; raises HostError for what the real router would refuse or this one does not know."""
+    """Split a route template; raises HostError for what the real router refuses or this one lacks."""
     path = template.strip("/")
     segments = tuple(_parse_segment(part, template) for part in path.split("/")) if path else ()
     if any(segment.is_optional or segment.is_catch_all for segment in segments[:-1]):
@@ -94,9 +95,10 @@ def parse_template(template: str) -> tuple[_Segment, ...]:
 
 
 def decode_segment(raw: str) -> str:
-    """Decode percent escapes once, `%2F` stays as it is: Kestrel does so, and route values are cut from its path.
+    """Decode percent escapes once but leave `%2F`, as Kestrel does before the host matches routes.
 
-    (azure-functions-host issues 3998 and 9290.) A piece that is no UTF-8 stays encoded.
+    A piece that is no UTF-8 stays encoded. In Azure a front end may have decoded `%2F` before that
+    (azure-functions-host issues 3998 and 9290): the path then has one segment more.
     """
     if "%" not in raw:
         return raw

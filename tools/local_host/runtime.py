@@ -65,7 +65,12 @@ class _StatusResult(SimpleNamespace):
 _MESSAGES = SimpleNamespace(
     BindingInfo=_BindingInfo,
     StatusResult=_StatusResult,
-    **dict.fromkeys(("FunctionMetadataResponse", "RpcException", "RpcFunctionMetadata", "RpcRetryOptions", "WorkerInitResponse", "WorkerMetadata"), SimpleNamespace),
+    FunctionMetadataResponse=SimpleNamespace,
+    RpcException=SimpleNamespace,
+    RpcFunctionMetadata=SimpleNamespace,
+    RpcRetryOptions=SimpleNamespace,
+    WorkerInitResponse=SimpleNamespace,
+    WorkerMetadata=SimpleNamespace,
 )
 
 

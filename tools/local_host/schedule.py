@@ -1,7 +1,7 @@
 """Runs timer functions at their times, one scheduled run at a time per function.
 
-Times that pass while a run is still going are skipped, as in the real host. The clock is the machine's: the offset
-of --clock-offset is the app's alone.
+Times that pass while a run is still going are skipped, as in the real host. The clock is the machine's:
+--clock-offset shifts the app's alone.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ def timers_of(functions: Iterable[HostedFunction]) -> list[Timer]:
             try:
                 expression = resolve(str(function.trigger["schedule"]))
                 timers.append(Timer(function, ncrontab.parse(expression)))
-            except (HostError, ncrontab.BadExpression) as error:
+            except (HostError, ncrontab.BadExpressionError) as error:
                 raise HostError(f"the schedule of {function.name} can't be used: {error}") from error
     return timers
 

@@ -35,7 +35,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that says when it is ready, stops on the first signal and ends at once on the second."""
+    """Says when it is ready, stops on the first signal and ends at once on the second."""
 
     def __init__(
         self,

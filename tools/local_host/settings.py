@@ -1,7 +1,7 @@
 """What the app finds in its environment, and what host.json says.
 
-The rules of local.settings.json are those of `func start`: IsEncrypted is true when it is missing, the process
-environment wins, empty and null settings are skipped.
+The rules of local.settings.json are those of `func start`: IsEncrypted is true when it is missing, the
+process environment wins, empty and null settings are skipped.
 """
 
 import json
@@ -15,6 +15,8 @@ from tools.local_host.errors import HostError
 
 # The runtime's default is cores + 4: six slow pages then hold up a fast one on two cores.
 _THREADS = "32"
+# The words of `func start`.
+_ALREADY_SET = "Skipping '{}' from local settings as it's already defined in current environment variables."
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,7 @@ def apply_to_environment(
     notes = []
     for name, value in settings.values.items():
         if name in environ:
-            notes.append(
-                f"Skipping '{name}' from local settings as it's already defined in current environment variables."
-            )
+            notes.append(_ALREADY_SET.format(name))
         else:
             environ[name] = value
     environ["AZURE_FUNCTIONS_ENVIRONMENT"] = "Development"
