@@ -116,6 +116,8 @@ async def _read_body(headers: Mapping[str, str], receive: "ASGIReceiveCallable")
     more = True
     while more:
         message: Any = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Refused(400)
         body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > _BODY_BYTES:

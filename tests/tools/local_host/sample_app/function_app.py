@@ -35,6 +35,7 @@ def echo(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.route("mirror")
 def mirror(req: func.HttpRequest) -> func.HttpResponse:
+    logging.info("mirrored %d", len(req.get_body()))
     return func.HttpResponse(req.get_body(), mimetype="application/octet-stream")
 
 
