@@ -1,0 +1,9 @@
+"""Azure DevOps on loopback: both hosts, the legacy token service, and a control API to disturb them.
+
+    server → application ┬→ identity/  authorize, consent, token, revoke (one module per dialect)
+                         ├→ rest/      profile, accounts, projects, work items, builds, repositories
+                         ├→ control    /_sim/: calls, tokens, faults, settings
+                         └→ sample/    people, organizations and what is in them
+
+Started with `python -m tools.simulator`; README.md beside this file documents the control API.
+"""

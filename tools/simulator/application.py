@@ -1,0 +1,132 @@
+"""One call from request to answer: control API, log, faults, latency, then the host of the path."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tools.simulator.calls import CallLog
+from tools.simulator.control import Control
+from tools.simulator.disturbance import disturb
+from tools.simulator.faults import Faults, Subject
+from tools.simulator.identity.legacy import GRANT_NAMES, LegacyDialect
+from tools.simulator.identity.minting import digest
+from tools.simulator.identity.tokens import Tokens
+from tools.simulator.messages import Request, Response, html_response
+from tools.simulator.rest.caller import World
+from tools.simulator.rest.errors import NOT_FOUND_PAGE, no_such_route
+from tools.simulator.rest.routes import RestApi
+from tools.simulator.sample.catalogue import Catalogue
+from tools.simulator.sample.people import Directory
+from tools.simulator.server import DroppedError
+from tools.simulator.settings import ControlError, Json, Settings
+
+HOSTS = {"app.vssps.visualstudio.com": "identity", "dev.azure.com": "devops"}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who calls: known before the work is done, so that faults can choose by it."""
+
+    user: str | None
+    token: str | None
+    grant: str | None
+
+
+class Simulator:
+    """The whole simulator as one function from request to answer."""
+
+    def __init__(self, settings: Settings, wall_clock: Callable[[], float] = time.time) -> None:
+        self._settings = settings
+        self._wall_clock = wall_clock
+        self._directory = Directory()
+        self._directory.resize(settings.people_count)
+        self._tokens = Tokens(self.settings, self._token_clock)
+        self._faults, self._calls = Faults(), CallLog()
+        self._legacy = LegacyDialect(self._tokens, self._directory, self.settings)
+        catalogue = Catalogue(self._now())
+        self._rest = RestApi(World(catalogue, self._directory, self._tokens, self.settings, self._now))
+        self._control = Control(self._calls, self._tokens, self._faults, self.settings, self.change_settings)
+
+    def settings(self) -> Settings:
+        return self._settings
+
+    def change_settings(self, changes: Json) -> None:
+        """Apply a partial update. Raises ControlError and changes nothing."""
+        settings = self._settings.updated(changes)
+        directory = Directory()
+        directory.resize(settings.people_count)
+        if settings.auto_consent is not None and directory.find(settings.auto_consent) is None:
+            raise ControlError(f"auto_consent: nobody is called {settings.auto_consent!r}")
+        self._directory.resize(settings.people_count)
+        self._settings = settings
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer one request. Raises DroppedError where a fault cuts the connection."""
+        if request.path.startswith("/_sim/"):
+            return self._control.answer(request)
+        started = time.perf_counter()
+        origin = self._origin(request)
+        logged = self._calls.begin(request, user=origin.user, token=origin.token, grant=origin.grant)
+        try:
+            rule = self._faults.take(Subject(request.method, request.target, origin.user, origin.grant))
+            if latency := self._latency(origin):
+                await asyncio.sleep(latency)
+            if rule is None:
+                response = self._work(request)
+            else:
+                logged.fault = rule.name
+                response = await disturb(rule.action, request, self._work)
+        except DroppedError:
+            self._calls.finish(logged, None, started)
+            raise
+        self._calls.finish(logged, response.status, started)
+        return response
+
+    def _work(self, request: Request) -> Response:
+        first = request.segments[0].lower() if request.segments else ""
+        host = "identity" if first in ("oauth2", "_apis") else "devops"
+        forwarded = request.headers.get("x-forwarded-host")
+        if forwarded is not None and HOSTS.get(forwarded.lower()) != host:
+            return no_such_route(request.path)
+        if first != "oauth2":
+            return self._rest.answer(request)
+        return self._sign_in(request)
+
+    def _sign_in(self, request: Request) -> Response:
+        path = request.path.lower().rstrip("/")
+        if path == "/oauth2/authorize" and request.method in ("GET", "POST"):
+            return self._legacy.authorize(request)
+        if path == "/oauth2/token":
+            return self._legacy.token(request)
+        if path == "/oauth2/revoke" and request.method == "POST" and self._settings.revoke:
+            return self._legacy.revoke(request)
+        # Facts 1.8: no revoke endpoint is documented; what is not there is an HTML page.
+        return html_response(NOT_FOUND_PAGE, 404)
+
+    def _origin(self, request: Request) -> Origin:
+        if request.path.lower() in ("/oauth2/token", "/oauth2/revoke"):
+            form = dict(request.form_pairs)
+            revoking = request.path.lower().endswith("revoke")
+            token = form.get("token" if revoking else "assertion")
+            grant = "revoke" if revoking else GRANT_NAMES.get(form.get("grant_type", ""))
+        else:
+            token, grant = request.headers.get("authorization", "").partition(" ")[2].strip() or None, None
+        owner = token and self._tokens.owner(token)
+        return Origin(owner or self._consenting(request), token and digest(token), grant)
+
+    def _consenting(self, request: Request) -> str | None:
+        """Who accepts on the consent page, while nobody has a token yet."""
+        if request.method != "POST" or request.path.lower() != "/oauth2/authorize":
+            return None
+        return dict(request.form_pairs).get("user")
+
+    def _latency(self, origin: Origin) -> float:
+        return self._settings.token_latency if origin.grant else self._settings.api_latency
+
+    def _token_clock(self) -> float:
+        return self._wall_clock() + self._settings.clock_offset
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._wall_clock(), UTC)

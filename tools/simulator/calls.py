@@ -1,0 +1,71 @@
+"""The log of all calls outside `/_sim/`: enough to count and order them, never a whole secret."""
+
+import time
+from collections import deque
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from tools.simulator.messages import Request
+from tools.simulator.settings import Json
+
+KEPT = 200_000
+
+
+@dataclass
+class LoggedCall:
+    """One call; `status` is None while it runs and when its connection was dropped."""
+
+    n: int
+    time: str
+    method: str
+    target: str
+    host: str
+    x_forwarded_host: str | None
+    user: str | None
+    authorization: bool
+    token: str | None  # digest of the bearer, or of the assertion or token in the form
+    grant: str | None
+    status: int | None = None
+    done: bool = False
+    milliseconds: float | None = None
+    fault: str | None = None
+
+
+class CallLog:
+    def __init__(self) -> None:
+        self._calls: deque[LoggedCall] = deque(maxlen=KEPT)
+        self._n = 0
+
+    def begin(
+        self, request: Request, *, user: str | None, token: str | None, grant: str | None
+    ) -> LoggedCall:
+        """Log a call when it arrives; `finish` completes it."""
+        self._n += 1
+        call = LoggedCall(
+            n=self._n,
+            time=datetime.now(UTC).isoformat(),
+            method=request.method,
+            target=request.target,
+            host=request.headers.get("host", ""),
+            x_forwarded_host=request.headers.get("x-forwarded-host"),
+            user=user,
+            authorization="authorization" in request.headers,
+            token=token,
+            grant=grant,
+        )
+        self._calls.append(call)
+        return call
+
+    @staticmethod
+    def finish(call: LoggedCall, status: int | None, started: float) -> None:
+        call.status, call.done = status, True
+        call.milliseconds = round((time.perf_counter() - started) * 1000, 3)
+
+    def since(self, n: int) -> dict[str, Json]:
+        """All logged calls with a number above `n`, oldest first."""
+        found = [asdict(each) for each in self._calls if each.n > n]
+        return {"count": len(found), "last": self._n, "value": found}
+
+    def clear(self) -> None:
+        """Forget all calls; numbers go on, so that `since` stays right."""
+        self._calls.clear()

@@ -1,0 +1,1 @@
+"""The token service: one module per dialect, over one store of codes and tokens."""
