@@ -1,0 +1,98 @@
+"""Reading the body of an answer within limits, and decoding it strictly.
+
+Decompression is done here and not by urllib3: the limit holds while it unpacks, so that a small body can't become a
+large one in memory.
+"""
+
+import codecs
+import re
+import zlib
+from collections.abc import Callable
+
+import msgspec
+import requests
+
+from shared.errors import AzureDevOpsError
+
+MAX_BODY = 10 * 1024 * 1024
+"""Bytes after decompression (acceptance U4)."""
+MAX_DEPTH = 64
+"""Levels of arrays and objects (acceptance U4)."""
+
+_CHUNK = 64 * 1024
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_ONE_KIND_OF_BRACKET = bytes.maketrans(b"[]", b"{}")
+
+
+class Truncated(Exception):
+    """The connection or the compressed stream ended before the body did."""
+
+
+def read_body(response: requests.Response, limit: int, before_read: Callable[[], None]) -> bytes:
+    """The decompressed body; `before_read` runs before each piece and may raise to give up.
+
+    AzureDevOpsError: more than `limit` bytes, an unknown coding or a damaged one. Truncated: it ends too early.
+    """
+    unpack = _unpacker(response.headers.get("Content-Encoding", "identity"))
+    body = bytearray()
+    while True:
+        before_read()
+        piece = response.raw.read1(_CHUNK, decode_content=False)
+        if not piece:
+            break
+        body += unpack(piece, limit + 1 - len(body))
+        if len(body) > limit:
+            raise AzureDevOpsError(f"body over {limit} bytes")
+    unpack(b"", 0)
+    return bytes(body)
+
+
+def decode[T](body: bytes, shape: msgspec.json.Decoder[T]) -> T:
+    """The body as this shape; AzureDevOpsError for anything that is not strict JSON of it."""
+    body = body.removeprefix(codecs.BOM_UTF8)
+    if nests_deeper(body, MAX_DEPTH):
+        raise AzureDevOpsError("body nested too deeply")
+    try:
+        return shape.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise AzureDevOpsError(f"body is not of the expected shape: {type(error).__name__}") from None
+
+
+def nests_deeper(body: bytes, depth: int) -> bool:
+    """Whether arrays and objects nest deeper; brackets inside strings don't count, unbalanced ones do.
+
+    Each round removes the innermost pairs, which is the work of `bytes.replace` instead of a loop over 10 MiB.
+    """
+    if body.count(b"[") + body.count(b"{") <= depth:
+        return False
+    brackets = _STRING.sub(b"", body).translate(_ONE_KIND_OF_BRACKET, _NOT_BRACKETS)
+    for _ in range(depth):
+        if not brackets:
+            return False
+        brackets = brackets.replace(b"{}", b"")
+    return bool(brackets)
+
+
+def _unpacker(coding: str) -> Callable[[bytes, int], bytes]:
+    """A function of (piece, most bytes wanted); an empty piece tells that the body is over."""
+    match coding.strip().lower():
+        case "identity" | "":
+            return lambda piece, _: piece
+        case "gzip" | "x-gzip":
+            return _gunzipper()
+    raise AzureDevOpsError("unknown content coding")
+
+
+def _gunzipper() -> Callable[[bytes, int], bytes]:
+    stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+
+    def unpack(piece: bytes, most: int) -> bytes:
+        if not piece and not stream.eof:
+            raise Truncated
+        try:
+            return stream.decompress(piece, most)
+        except zlib.error:
+            raise AzureDevOpsError("damaged gzip stream") from None
+
+    return unpack
