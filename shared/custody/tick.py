@@ -74,8 +74,7 @@ def tick(custody: Custody, budget: timedelta) -> TickReport:
     ends = started + budget
     pace = Pace(custody.calls_per_second, custody.sleep)
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="tick") as pool:
-        for page in custody.due.until(started):
-            for group in grouped(page):
+        for group in (group for page in custody.due.until(started) for group in grouped(page)):
                 if custody.now() >= ends:
                     report.complete = False
                     break

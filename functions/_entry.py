@@ -1,0 +1,176 @@
+"""The entry of every function: the only place that fetches Services, loads a session and turns errors into answers.
+
+`anyone` is for pages that strangers may see, `signed_in` for those that need a session, `bare` for what must work
+without any setting, `timer` for the schedule. Each registers its handler with the blueprint, so that the host's route
+and ours can't differ. Routes declare no methods to the host: it would answer 404 without our code.
+"""
+
+import logging
+import os
+from collections.abc import Callable
+from urllib.parse import quote
+
+import azure.functions as func
+
+from shared import events
+from shared.config import needs
+from shared.errors import (
+    AccessDenied,
+    ApiThrottled,
+    AppError,
+    Forbidden,
+    NotConfigured,
+    NotSignedIn,
+    SignInError,
+    Unexpected,
+    WrongHost,
+)
+from shared.models.custody import new_id
+from shared.services import Services, services, static_files
+from shared.web import requests
+from shared.web.answers import Answer, redirect, to_response
+from shared.web.headers import security_headers
+from shared.web.negotiation import Wants, wants
+from shared.web.pages import Frame, Pages
+from shared.web.requests import Request, Route
+from shared.web.visit import Visit
+
+log = logging.getLogger("gatehouse")
+
+Handler = Callable[[Visit], Answer]
+BareHandler = Callable[[Request, dict[str, str]], Answer]
+HttpFunction = Callable[[func.HttpRequest], func.HttpResponse]
+
+
+def anyone(
+    blueprint: func.Blueprint, route: str, *methods: str, max_query: int = requests.MAX_QUERY
+) -> Callable[[Handler], HttpFunction]:
+    """Register a page that needs no session; without methods it takes all."""
+    return lambda handler: _register(blueprint, Route(route, methods, max_query), handler, lambda visit: visit)
+
+
+def signed_in(blueprint: func.Blueprint, route: str, *methods: str) -> Callable[[Handler], HttpFunction]:
+    """Register a page that only a live session may see."""
+    return lambda handler: _register(blueprint, Route(route, methods), handler, Visit.require_session)
+
+
+def bare(blueprint: func.Blueprint, route: str, *methods: str) -> Callable[[BareHandler], HttpFunction]:
+    """Register an answer that needs no settings, no store and no host name."""
+
+    def register(handler: BareHandler) -> HttpFunction:
+        def entry(req: func.HttpRequest) -> func.HttpResponse:
+            request = requests.read(req)
+            try:
+                answer = handler(request, requests.check(request, Route(route, methods)))
+            except AppError as error:
+                answer = _fallback_pages().error(error, _frame(), wants(request.header("accept")))
+            return _respond(answer, request, None)
+
+        return _declare(blueprint, route, handler.__name__, handler.__doc__, entry)
+
+    return register
+
+
+def timer(blueprint: func.Blueprint, schedule: str) -> Callable[[Callable[[Services], None]], object]:
+    """Register a timer: what its run raises is the invocation's failure, so that the host marks it."""
+
+    def register(handler: Callable[[Services], None]) -> object:
+        def entry(timer: func.TimerRequest) -> None:
+            events.correlation_id.set(new_id())
+            if timer.past_due:
+                log.warning("%s runs late (%s)", handler.__name__, events.correlation_id.get())
+            handler(services())
+
+        entry.__name__, entry.__doc__ = handler.__name__, handler.__doc__
+        return blueprint.timer_trigger("timer", schedule, run_on_startup=False, use_monitor=True)(entry)
+
+    return register
+
+
+def _register(
+    blueprint: func.Blueprint, route: Route, handler: Handler, admit: Callable[[Visit], Visit]
+) -> HttpFunction:
+    def entry(req: func.HttpRequest) -> func.HttpResponse:
+        correlation_id = new_id()
+        events.correlation_id.set(correlation_id)
+        request = requests.read(req)
+        try:
+            built = services()
+        except NotConfigured as error:
+            return _respond(_set_up_page(error, request), request, None)
+        visit: Visit | None = None
+        try:
+            _check_host(request, built)
+            visit = Visit(request, requests.check(request, route), built, correlation_id)
+            answer = handler(admit(visit))
+        except AppError as error:
+            answer = _error_answer(error, request, built, visit)
+        except Exception:
+            log.exception("unhandled in %s (%s)", handler.__name__, correlation_id)
+            answer = _error_answer(Unexpected(), request, built, visit)
+        return _respond(answer, request, built)
+
+    return _declare(blueprint, route.template, handler.__name__, handler.__doc__, entry)
+
+
+def _declare(
+    blueprint: func.Blueprint, route: str, name: str, doc: str | None, entry: HttpFunction
+) -> HttpFunction:
+    # functools.wraps would show the worker the handler's parameters, and it refuses those.
+    entry.__name__, entry.__doc__ = name, doc
+    blueprint.route(route=route, auth_level=func.AuthLevel.ANONYMOUS)(entry)
+    return entry
+
+
+def _check_host(request: Request, built: Services) -> None:
+    host = (request.header("host") or "").lower()
+    own = built.config.public_url.partition("://")[2].lower()
+    if host != own and host not in built.config.allowed_hosts:
+        raise WrongHost(built.config.public_url)
+
+
+def _error_answer(error: AppError, request: Request, built: Services, visit: Visit | None) -> Answer:
+    """The page or problem document of an error; a browser without a session is sent to sign in and comes back."""
+    _tell(error, built, visit)
+    asked = visit.wants if visit else wants(request.header("accept"))
+    frame = visit.frame if visit else _frame()
+    if isinstance(error, NotSignedIn) and asked is Wants.HTML and visit and visit.request.method in ("GET", "HEAD"):
+        answer = redirect(f"/auth/login?return_to={quote(visit.address, safe='/')}")
+    else:
+        answer = built.pages.error(error, frame, asked)
+    return answer.with_cookies(built.cookies.no_session()) if visit and visit.dead_cookie else answer
+
+
+def _tell(error: AppError, built: Services, visit: Visit | None) -> None:
+    """The audit events that errors mean; the rest is one line in the log, without a traceback."""
+    user = visit.key.user_id if visit and visit.key else None
+    if isinstance(error, SignInError):
+        built.custody.emit("sign_in_failed", reason=error.reason)
+    elif isinstance(error, Forbidden | AccessDenied):
+        built.custody.emit("denied", user=user, reason=error.kind)
+    elif isinstance(error, ApiThrottled):
+        built.custody.emit("upstream_throttled", user=user, seconds=error.retry_after)
+    if error.status >= 500:
+        log.warning("%s: %s (%s)", error.kind, error, events.correlation_id.get())
+
+
+def _set_up_page(error: NotConfigured, request: Request) -> Answer:
+    """What is missing, for the people who set this site up; names of settings, never values."""
+    pages = _fallback_pages()
+    if wants(request.header("accept")) is Wants.JSON:
+        return pages.error(error, _frame(), Wants.JSON)
+    return pages.html("setup.html", _frame(), status=error.status, needs=needs(os.environ))
+
+
+def _fallback_pages() -> Pages:
+    return Pages(app_name="Gatehouse", support_url=None, statics=static_files())
+
+
+def _frame() -> Frame:
+    return Frame(correlation_id=events.correlation_id.get())
+
+
+def _respond(answer: Answer, request: Request, built: Services | None) -> func.HttpResponse:
+    if request.method == "HEAD":
+        answer = answer.without_body()
+    return to_response(answer, built.security if built else security_headers(""))

@@ -1,0 +1,23 @@
+"""The organizations of the person."""
+
+import azure.functions as func
+
+from functions import _entry
+from shared.azure_devops.organizations import list_organizations
+from shared.models.views import Listing
+from shared.web import requests
+from shared.web.answers import Answer
+from shared.web.visit import Visit
+
+blueprint = func.Blueprint()
+
+
+@_entry.signed_in(blueprint, "dashboard", "GET", "HEAD")
+def dashboard(visit: Visit) -> Answer:
+    """All organizations, each with the way to its projects."""
+    requests.parameters(visit.request, ())
+    allowed = visit.services.config.allowed_organizations
+    found = visit.ask(
+        lambda client, caller: list_organizations(client, caller, visit.connection.subject, allowed=allowed)
+    )
+    return visit.view("dashboard.html", Listing(found))

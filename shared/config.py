@@ -1,0 +1,230 @@
+"""Settings, read once: all problems are reported together, by name, never by value (design, Settings)."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+from shared.errors import NotConfigured
+
+DEFAULT_SCOPES = "vso.work vso.build vso.code vso.project vso.profile"
+GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+KEY = re.compile(r"[0-9a-fA-F]{64}")
+SCOPES = re.compile(r"[a-z]+[a-z._]*( [a-z]+[a-z._]*)*")
+ORGANIZATION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?")
+HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+NOT_YET = ("ENTRA_CLIENT_ID", "ENTRA_TENANT_ID", "ENTRA_CLIENT_SECRET", "ALLOWED_TENANTS", "KEY_VAULT_URL")
+
+
+@dataclass(frozen=True, slots=True)
+class LegacySettings:
+    """The registration with the legacy OAuth of Azure DevOps."""
+
+    app_id: str
+    callback_url: str
+    scopes: str
+    client_secrets: tuple[str, ...] = field(repr=False)
+    sign_in: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All settings, valid."""
+
+    public_url: str
+    allowed_hosts: frozenset[str]
+    legacy: LegacySettings | None
+    allowed_organizations: frozenset[str]
+    encryption_keys: tuple[bytes, ...] = field(repr=False)
+    token_store_url: str | None
+    storage_connection_string: str | None = field(repr=False)
+    azure_client_id: str | None
+    session_lifetime: timedelta
+    session_idle: timedelta
+    sessions_not_before: datetime | None
+    refresh_margin: timedelta
+    refresh_calls_per_second: int
+    app_name: str
+    support_url: str | None
+    azure_devops_url: str
+    azure_devops_identity_url: str
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers reach us over https, so that cookies take the `__Host-` prefix and Secure."""
+        return self.public_url.startswith("https://")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str], *, now: datetime | None = None) -> "Config":
+        """Read all settings. Raises NotConfigured with every problem found."""
+        return _Reader(environ, now or datetime.now(UTC)).config()
+
+
+class _Reader:
+    """Collects problems while it reads, so that one start tells them all."""
+
+    def __init__(self, environ: Mapping[str, str], now: datetime) -> None:
+        self._environ = environ
+        self._now = now
+        self._problems: list[str] = []
+
+    def config(self) -> Config:
+        public_url = self._origin("PUBLIC_URL", None)
+        config = Config(
+            public_url=public_url,
+            allowed_hosts=frozenset(host.lower() for host in self._list("ALLOWED_HOSTS", HOST, "a host name")),
+            legacy=self._legacy(public_url),
+            allowed_organizations=frozenset(
+                name.lower() for name in self._list("ALLOWED_ORGANIZATIONS", ORGANIZATION, "an organization name")
+            ),
+            encryption_keys=self._keys(),
+            token_store_url=self._origin("TOKEN_STORE_URL", "", may_have_path=True) or None,
+            storage_connection_string=self._text("AzureWebJobsStorage") or None,
+            azure_client_id=self._text("AZURE_CLIENT_ID") or None,
+            session_lifetime=timedelta(hours=self._number("SESSION_LIFETIME_HOURS", 24, 1, 24 * 90)),
+            session_idle=timedelta(hours=self._number("SESSION_IDLE_HOURS", 8, 1, 24 * 90)),
+            sessions_not_before=self._moment("SESSIONS_NOT_BEFORE"),
+            refresh_margin=timedelta(minutes=self._number("REFRESH_MARGIN_MINUTES", 15, 6, 55)),
+            refresh_calls_per_second=self._number("REFRESH_CALLS_PER_SECOND", 50, 1, 1000),
+            app_name=self._text("APP_NAME", "Gatehouse")[:60],
+            support_url=self._support_url(),
+            azure_devops_url=self._origin("AZURE_DEVOPS_URL", "https://dev.azure.com"),
+            azure_devops_identity_url=self._origin("AZURE_DEVOPS_IDENTITY_URL", "https://app.vssps.visualstudio.com"),
+        )
+        self._unless(bool(config.token_store_url or config.storage_connection_string), "TOKEN_STORE_URL", "is missing")
+        for name in NOT_YET:
+            self._unless(not self._text(name), name, "is not supported by this version")
+        if self._problems:
+            raise NotConfigured(self._problems)
+        return config
+
+    def _legacy(self, public_url: str) -> LegacySettings | None:
+        app_id = self._text("AZURE_DEVOPS_APP_ID")
+        if not app_id:
+            return None
+        self._unless(bool(GUID.fullmatch(app_id)), "AZURE_DEVOPS_APP_ID", "is not a GUID")
+        secrets = tuple(part.strip() for part in self._text("AZURE_DEVOPS_CLIENT_SECRET").split(",") if part.strip())
+        self._unless(bool(secrets), "AZURE_DEVOPS_CLIENT_SECRET", "is missing")
+        callback = self._text("CALLBACK_URL", f"{public_url}/auth/callback")
+        self._unless(callback == f"{public_url}/auth/callback", "CALLBACK_URL", "is not PUBLIC_URL + /auth/callback")
+        scopes = " ".join(self._text("AZURE_DEVOPS_SCOPES", DEFAULT_SCOPES).split())
+        self._unless(bool(SCOPES.fullmatch(scopes)), "AZURE_DEVOPS_SCOPES", "is not a list of scopes")
+        sign_in = self._text("AZURE_DEVOPS_SIGN_IN", "on").lower()
+        self._unless(sign_in in ("on", "off"), "AZURE_DEVOPS_SIGN_IN", "is neither on nor off")
+        return LegacySettings(app_id, callback, scopes, secrets, sign_in == "on")
+
+    def _keys(self) -> tuple[bytes, ...]:
+        parts = [part.strip() for part in self._text("TOKEN_ENCRYPTION_KEY").split(",") if part.strip()]
+        name = "TOKEN_ENCRYPTION_KEY"
+        self._unless(bool(parts), name, "is missing")
+        valid = [part for part in parts if KEY.fullmatch(part)]
+        self._unless(len(valid) == len(parts), name, "is not a list of keys of 64 hex digits")
+        return tuple(bytes.fromhex(part) for part in valid)
+
+    def _origin(self, name: str, default: str | None, *, may_have_path: bool = False) -> str:
+        text = self._text(name, default or "")
+        if not text:
+            self._unless(default is not None, name, "is missing")
+            return ""
+        try:
+            parts = urlsplit(text)
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            host, parts = None, urlsplit("")
+        plain = not (parts.query or parts.fragment or parts.username) and (may_have_path or parts.path in ("", "/"))
+        self._unless(
+            bool(host) and parts.scheme in ("http", "https") and plain, name, "is not an origin (https://host)"
+        )
+        loopback = host in ("localhost", "127.0.0.1", "::1")
+        self._unless(parts.scheme != "http" or loopback, name, "must be https except on loopback")
+        return text.rstrip("/")
+
+    def _support_url(self) -> str | None:
+        text = self._text("SUPPORT_URL")
+        self._unless(not text or text.startswith(("https://", "mailto:")), "SUPPORT_URL", "is neither https nor mailto")
+        return text or None
+
+    def _list(self, name: str, pattern: re.Pattern[str], what: str) -> Sequence[str]:
+        parts = [part.strip() for part in self._text(name).split(",") if part.strip()]
+        self._unless(all(pattern.fullmatch(part) for part in parts), name, f"has a part that is not {what}")
+        return parts
+
+    def _number(self, name: str, default: int, least: int, most: int) -> int:
+        text = self._text(name, str(default))
+        valid = text.isascii() and text.isdigit() and len(text) < 6 and least <= int(text) <= most
+        self._unless(valid, name, f"is not a whole number from {least} to {most}")
+        return int(text) if valid else default
+
+    def _moment(self, name: str) -> datetime | None:
+        text = self._text(name)
+        if not text:
+            return None
+        try:
+            moment = datetime.fromisoformat(text) if text.endswith("Z") else None
+        except ValueError:
+            moment = None
+        self._unless(moment is not None, name, "is not a UTC time like 2026-01-31T12:00:00Z")
+        self._unless(moment is None or moment <= self._now, name, "is in the future")
+        return moment
+
+    def _text(self, name: str, default: str = "") -> str:
+        return self._environ.get(name, "").strip() or default
+
+    def _unless(self, valid: bool, name: str, problem: str) -> None:
+        if not valid:
+            self._problems.append(f"{name} {problem}")
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One thing that the site needs before people can sign in."""
+
+    ok: bool
+    setting: str
+    purpose: str
+    remedy: str
+
+
+NEEDS: Sequence[tuple[str, str, str]] = (
+    ("PUBLIC_URL", "The address of this site; redirect URIs are built from it.", "Set it to https://your-host."),
+    (
+        "AZURE_DEVOPS_APP_ID",
+        "The application that people grant access to.",
+        "Set the App ID of your registration (see the README).",
+    ),
+    (
+        "AZURE_DEVOPS_CLIENT_SECRET",
+        "Proves to Azure DevOps that this site is that application.",
+        "Set the Client Secret of the registration (not the App Secret).",
+    ),
+    (
+        "TOKEN_ENCRYPTION_KEY",
+        "Seals every token before it is stored.",
+        "Set 64 random hex digits, for example from: openssl rand -hex 32",
+    ),
+    (
+        "TOKEN_STORE_URL",
+        "The table endpoint that holds the sealed tokens.",
+        "Set it, or AzureWebJobsStorage for development.",
+    ),
+)
+
+
+def needs(environ: Mapping[str, str]) -> list[Need]:
+    """What the set-up page shows: each need with a tick or a cross, and every other setting that is wrong."""
+    try:
+        Config.from_env(environ)
+        problems: tuple[str, ...] = ()
+    except NotConfigured as error:
+        problems = error.problems
+    wrong = {problem.split(" ", 1)[0]: problem for problem in problems}
+    if not environ.get("AZURE_DEVOPS_APP_ID", "").strip():
+        wrong.setdefault("AZURE_DEVOPS_APP_ID", "AZURE_DEVOPS_APP_ID is missing")
+    if not environ.get("AZURE_DEVOPS_CLIENT_SECRET", "").strip():
+        wrong.setdefault("AZURE_DEVOPS_CLIENT_SECRET", "AZURE_DEVOPS_CLIENT_SECRET is missing")
+    listed = [Need(name not in wrong, name, purpose, remedy) for name, purpose, remedy in NEEDS]
+    known = {name for name, _, _ in NEEDS}
+    return listed + [
+        Need(False, name, problem, "Correct this setting.") for name, problem in wrong.items() if name not in known
+    ]

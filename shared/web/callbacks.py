@@ -1,0 +1,111 @@
+"""What a callback may say, checked in the order of RFC 6749 section 4.1.2 before anything is redeemed.
+
+Everything that needs no store is checked first, so that a stranger can't burn somebody's state.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import NoReturn
+
+from shared.custody import sign_in
+from shared.errors import (
+    BadRequest,
+    SignInDenied,
+    SignInError,
+    SignInExpired,
+    SignInRefused,
+    SignInUsed,
+    UnknownProvider,
+)
+from shared.models.custody import Login
+from shared.oauth.azure_devops import NAME as AZURE_DEVOPS
+from shared.web import requests
+from shared.web.answers import Answer, redirect
+from shared.web.visit import Visit
+
+MAX_QUERY = 16 * 1024
+"""A code of the legacy service is a JWT of up to some 4 KB (facts 1.3)."""
+MAX_CODE = 8 * 1024
+MAX_BROWSER = 60
+IMPLICIT = frozenset({"access_token", "id_token", "token"})
+"""Of the implicit flow: never asked for, so never taken."""
+
+_STATE = re.compile(r"[A-Za-z0-9_-]{43}")
+_CODE = re.compile(r"[!-~]+")
+_BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"))
+_SYSTEMS = (("Windows", "Windows"), ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Mac OS", "macOS"))
+
+
+def receive(visit: Visit) -> Answer:
+    """Check the callback, finish the sign-in, and leave the callback's address."""
+    custody, cookies = visit.services.custody, visit.services.cookies
+    if "provider" in visit.parameters:
+        raise UnknownProvider("a callback path of no provider here")
+    answer = _once_each(visit)
+    try:
+        login = cookies.open_sign_in(visit.request.header("cookie"), _state(answer), custody.keys(), custody.now())
+        if login.provider != AZURE_DEVOPS:
+            raise SignInExpired("the sign-in was begun with another provider")
+        key = sign_in.finish(custody, login, _code(answer), browser=browser_of(visit), previous=visit.key)
+    except (SignInUsed, SignInExpired):
+        # The other of two identical callbacks won, or somebody pressed Back: they are where they wanted to be.
+        if "error" not in answer and visit.signed_in():
+            return redirect("/")
+        raise
+    done = cookies.no_sign_in(cookies.sign_in_name(answer["state"]))
+    return redirect(_way_on(login)).with_cookies(cookies.session(key), done)
+
+
+def _once_each(visit: Visit) -> Mapping[str, str]:
+    """The parameters, none given twice. Raises BadRequest."""
+    answer: dict[str, str] = {}
+    for name, value in requests.parse_form(visit.request.query):
+        if name in answer or name in IMPLICIT:
+            raise BadRequest(advice="The sign-in service sent a malformed answer. Start the sign-in again.")
+        answer[name] = value
+    return answer
+
+
+def _state(answer: Mapping[str, str]) -> str:
+    """The state, after the provider's own error, which may come without one (facts 1.3)."""
+    if "error" in answer:
+        _raise_error(answer["error"])
+    state = answer.get("state", "")
+    if not _STATE.fullmatch(state):
+        raise SignInError("no state of ours")
+    return state
+
+
+def _code(answer: Mapping[str, str]) -> str:
+    code = answer.get("code", "")
+    if not code:
+        raise SignInDenied("no code came back")
+    if len(code) > MAX_CODE or not _CODE.fullmatch(code):
+        raise BadRequest(advice="The sign-in service sent a malformed code. Start the sign-in again.")
+    return code
+
+
+def _raise_error(error: str) -> NoReturn:
+    """By the word alone; it is compared, never shown."""
+    word = error.lower().replace("_", "")
+    if word == "accessdenied":
+        raise SignInDenied("access_denied")
+    if word == "invalidscope":
+        raise SignInRefused(
+            "invalid_scope",
+            advice="The scopes that this site asks for are not those of its registration. "
+            "The people who run it correct AZURE_DEVOPS_SCOPES or the registration.",
+        )
+    raise SignInRefused("the provider answered with an error", advice="Nothing was stored. Start the sign-in again.")
+
+
+def _way_on(login: Login) -> str:
+    return requests.local_path(login.return_to, "/dashboard")
+
+
+def browser_of(visit: Visit) -> str:
+    """A short description of the browser for the list of sessions, from fixed words."""
+    agent = visit.request.header("user-agent") or ""
+    browser = next((name for mark, name in _BROWSERS if mark in agent), "A browser")
+    system = next((name for mark, name in _SYSTEMS if mark in agent), "Linux" if "Linux" in agent else None)
+    return (f"{browser} on {system}" if system else browser)[:MAX_BROWSER]

@@ -1,0 +1,143 @@
+"""A request as it came: what the host has already decoded or folded is not trusted, the raw target is read again.
+
+The Functions host ignores case and a trailing slash and decodes `%2F` differently locally and deployed, so the path is
+matched here once more, exactly, and each parameter is decoded exactly once (acceptance D1).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+import azure.functions as func
+
+from shared.azure_devops.names import decode_segment
+from shared.errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, TooLarge
+
+MAX_PATH = 2048
+MAX_QUERY = 4096
+MAX_HEADERS = 32 * 1024
+MAX_BODY = 64 * 1024
+MAX_PARAMETERS = 50
+
+_BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Method, raw path and query, headers with lower-case names, body."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        """A header by its lower-case name."""
+        return self.headers.get(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route template as the host knows it, with what its function accepts."""
+
+    template: str
+    methods: Sequence[str]
+    max_query: int = MAX_QUERY
+
+    def match(self, path: str) -> dict[str, str]:
+        """The parameters, each decoded once; NotFound unless the path is exactly canonical."""
+        if self.template in ("/", "{*path}"):
+            return {}
+        wanted, given = self.template.split("/"), path.removeprefix("/").split("/")
+        if wanted[-1].endswith("?}") and len(given) == len(wanted) - 1:
+            wanted = wanted[:-1]
+        if len(wanted) != len(given):
+            raise NotFound(self.template)
+        found: dict[str, str] = {}
+        for part, raw in zip(wanted, given, strict=True):
+            if part.startswith("{"):
+                if not raw:
+                    raise NotFound(self.template)
+                found[part.strip("{?}")] = decode_segment(raw)
+            elif part != raw:
+                raise NotFound(self.template)
+        return found
+
+
+def read(req: func.HttpRequest) -> Request:
+    """The parts of the host's request, its URL split by hand: a library would normalise it."""
+    target = req.url.partition("://")[2]
+    at = target.find("/")
+    path, _, query = target[at:].partition("?") if at >= 0 else ("/", "", "")
+    headers = {name.lower(): value for name, value in req.headers.items()}
+    return Request(req.method.upper(), path, query.partition("#")[0], headers, req.get_body())
+
+
+def check(request: Request, route: Route) -> dict[str, str]:
+    """Size limits first, then the path, then the method: the route's parameters, or the error that says what is wrong."""
+    if len(request.path) > MAX_PATH:
+        raise TooLarge(414, f"The address is longer than {MAX_PATH} characters.")
+    if len(request.query) > route.max_query:
+        raise TooLarge(414, f"What follows the question mark is longer than {route.max_query} characters.")
+    if sum(len(name) + len(value) + 4 for name, value in request.headers.items()) > MAX_HEADERS:
+        raise TooLarge(431, "The headers are too large. Delete this site's cookies and try again.")
+    if len(request.body) > MAX_BODY:
+        raise TooLarge(413, f"The body is longer than {MAX_BODY} bytes.")
+    parameters = route.match(request.path)
+    if route.methods and request.method not in route.methods:
+        raise MethodNotAllowed(route.methods)
+    return parameters
+
+
+def parse_form(text: str) -> list[tuple[str, str]]:
+    """Name and value pairs of a query or form (WHATWG URL section 5.1); BadRequest for broken percent or UTF-8."""
+    pairs = [pair.partition("=") for pair in text.split("&") if pair]
+    if len(pairs) > MAX_PARAMETERS:
+        raise BadRequest(advice=f"There are more than {MAX_PARAMETERS} parameters.")
+    return [(_decode(name), _decode(value)) for name, _, value in pairs]
+
+
+def parameters(request: Request, allowed: Sequence[str]) -> dict[str, str]:
+    """The query's parameters: each allowed, each once."""
+    found: dict[str, str] = {}
+    for name, value in parse_form(request.query):
+        if name not in allowed:
+            known = ", ".join(f"“{one}”" for one in allowed) or "no parameters"
+            raise BadRequest(advice=f"This address takes {known}; it was given another one.")
+        if name in found:
+            raise BadRequest(advice=f"“{name}” is given more than once.")
+        found[name] = value
+    return found
+
+
+def form(request: Request) -> dict[str, str]:
+    """The fields of an urlencoded form, each once; Forbidden for any other type of body."""
+    content_type = (request.header("content-type") or "").partition(";")[0].strip().lower()
+    if content_type != "application/x-www-form-urlencoded":
+        raise Forbidden(f"body of type {content_type[:40]!r}")
+    try:
+        pairs = parse_form(request.body.decode("ascii"))
+    except UnicodeDecodeError:
+        raise BadRequest(advice="The form is not encoded as forms are.") from None
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise BadRequest(advice="A field of the form is given more than once.")
+    return dict(pairs)
+
+
+def local_path(text: str | None, otherwise: str) -> str:
+    """`text` if it is a path of this site, else `otherwise`: nobody is sent elsewhere after signing in."""
+    if not text or len(text) > 1000 or not re.fullmatch(r"/(?![/\\])[!-\[\]-~]*", text):
+        return otherwise
+    return text
+
+
+def _decode(text: str) -> str:
+    text = text.replace("+", " ")
+    if _BROKEN_PERCENT.search(text) or not text.isascii():
+        raise BadRequest(advice="The address is not encoded as addresses are.")
+    try:
+        return unquote_to_bytes(text).decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadRequest(advice="The address is not encoded in UTF-8.") from None

@@ -1,0 +1,163 @@
+"""One visit: the request, who makes it, and what a handler does for them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NoReturn
+from urllib.parse import urlencode
+
+import msgspec
+
+from shared.azure_devops import names
+from shared.azure_devops.client import AzureDevOps, Caller
+from shared.azure_devops.paging import Page, parse_top
+from shared.custody import refresh, rules
+from shared.custody.sign_in import SessionKey
+from shared.errors import Absent, NotSignedIn, SignInAgain, StoreError, TokenRejected, Unreadable
+from shared.models.custody import Connection, Session, UserRecord
+from shared.models.views import Listing
+from shared.services import Services
+from shared.web import csrf, requests
+from shared.web.answers import Answer
+from shared.web.negotiation import Wants, wants
+from shared.web.pages import Frame
+from shared.web.requests import Request
+
+
+class Visit:
+    """What a handler gets. A session is looked up when it is first asked for, and once."""
+
+    def __init__(
+        self, request: Request, parameters: dict[str, str], services: Services, correlation_id: str
+    ) -> None:
+        self.request = request
+        self.parameters = parameters
+        self.services = services
+        self.correlation_id = correlation_id
+        self.wants: Wants = wants(request.header("accept"))
+        self.key: SessionKey | None = services.cookies.read_session(request.header("cookie"))
+        self.record: UserRecord | None = None
+        self.dead_cookie = False
+
+    def require_session(self) -> "Visit":
+        """Load the session and its connection in one query. Raises NotSignedIn, Unreadable, StoreError."""
+        if self.key is None:
+            raise NotSignedIn("no session cookie")
+        record = self.services.custody.connections.load_session(self.key.user_id, self.key.hash)
+        session = record.sessions[0] if record.sessions else None
+        custody = self.services.custody
+        if session is None and not record.unreadable:
+            self._dead("the session is gone")
+        if session is not None and rules.session_over(session, custody.limits) <= custody.now():
+            custody.emit("session_expired", user=record.user_id, session=session.hash)
+            self._dead("the session is over")
+        if session is None or record.connection is None:
+            if record.unreadable:
+                custody.emit("unreadable", user=record.user_id, reason="page")
+                raise Unreadable("a row of this user does not open")
+            self._dead("the connection is gone")
+        self.record = record
+        self._touch(session)
+        return self
+
+    def signed_in(self) -> bool:
+        """Whether there is a live session; for pages that strangers may see too."""
+        if self.record is None:
+            try:
+                self.require_session()
+            except NotSignedIn:
+                return False
+        return True
+
+    @property
+    def connection(self) -> Connection:
+        """The connection of a visit that has a session."""
+        assert self.record is not None
+        assert self.record.connection is not None
+        return self.record.connection
+
+    @property
+    def frame(self) -> Frame:
+        """What the layout of a page shows of this visit."""
+        frame = Frame(correlation_id=self.correlation_id, path=self.address)
+        if self.record is None or self.key is None:
+            return frame
+        return replace(frame, person=self.connection.profile.display_name, csrf=csrf.token(self.key.secret))
+
+    @property
+    def address(self) -> str:
+        """Where we are, as a local path with its query; "/" for what is no address to come back to."""
+        query = f"?{self.request.query}" if self.request.query else ""
+        safe = self.request.method == "GET" and not self.request.path.startswith("/auth/")
+        return requests.local_path(self.request.path + query, "/") if safe else "/"
+
+    def ask[Result](self, question: Callable[[AzureDevOps, Caller], Result]) -> Result:
+        """Put a question to Azure DevOps with a fresh token; when it is rejected, once more with a renewed one."""
+        client, custody = self.services.azure_devops, self.services.custody
+        connection = refresh.fresh(custody, self.connection)
+        caller = client.bounded(Caller(connection.access_token, connection.user_id))
+        try:
+            return question(client, caller)
+        except TokenRejected:
+            connection = refresh.renewed_after_rejection(custody, connection)
+        try:
+            return question(client, replace(caller, access_token=connection.access_token))
+        except TokenRejected:
+            raise SignInAgain("the renewed token is rejected too") from None
+
+    def organization(self) -> str:
+        """The organization of the address. Raises BadRequest for no legal name, Absent for one that is not allowed."""
+        name = names.organization(self.parameters["org"])
+        allowed = self.services.config.allowed_organizations
+        if allowed and name.lower() not in allowed:
+            raise Absent("an organization that is not allowed")
+        return name
+
+    def project(self) -> str:
+        """The project of the address. Raises BadRequest for no legal name."""
+        return names.project(self.parameters["project"])
+
+    def paging(self) -> tuple[int, str | None]:
+        """`top` and `continuation` of the query. Raises BadRequest."""
+        given = requests.parameters(self.request, ("top", "continuation"))
+        return parse_top(given.get("top")), given.get("continuation")
+
+    def listing[Item](self, page: Page[Item], top: int) -> Listing[Item]:
+        """A page with the local addresses of the pages before and after it."""
+
+        def address(continuation: str | None) -> str | None:
+            if continuation is None:
+                return None
+            query = {"top": str(top)} | ({"continuation": continuation} if continuation else {})
+            return f"{self.request.path}?{urlencode(query)}"
+
+        return Listing(page.items, address(page.next_continuation), address(page.prev_continuation))
+
+    def view(self, template: str, model: msgspec.Struct, **context: object) -> Answer:
+        """The model as page or JSON, as the caller asks."""
+        return self.services.pages.view(template, self.frame, self.wants, model, **context)
+
+    def page(self, template: str, *, status: int = 200, **context: object) -> Answer:
+        """A page for people."""
+        return self.services.pages.html(template, self.frame, status=status, **context)
+
+    def form(self, fields: Sequence[str]) -> dict[str, str]:
+        """The fields of a form of ours. Raises Forbidden unless it comes from a page of this session."""
+        assert self.key is not None
+        # The origin comes first: a form of another site is not even read.
+        given = requests.form(self.request)
+        csrf.check(self.request, given.get(csrf.FIELD), self.key.secret, self.services.config.public_url)
+        return {name: given[name] for name in fields if name in given}
+
+    def _touch(self, session: Session) -> None:
+        """Note the use of a session, at most every ten minutes; no trouble of the store stops a page for that."""
+        now = self.services.custody.now()
+        if self.request.method == "HEAD" or now - session.seen_at < rules.SEEN_EVERY or self.key is None:
+            return
+        try:
+            self.services.custody.connections.touch(self.key.user_id, replace(session, seen_at=now))
+        except StoreError:
+            return
+
+    def _dead(self, log: str) -> NoReturn:
+        self.dead_cookie = True
+        raise NotSignedIn(log)
