@@ -1,0 +1,144 @@
+"""One model becomes HTML or JSON; one error becomes a page or an RFC 9457 problem document."""
+
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from shared.errors import (
+    AppError,
+    AzureDevOpsError,
+    MethodNotAllowed,
+    NotConfigured,
+    NotSignedIn,
+    ProviderError,
+    SignInAgain,
+    SignInError,
+    StoreError,
+    TokenRejected,
+    Unexpected,
+    Unreadable,
+    WrongHost,
+)
+from shared.web import formats
+from shared.web.answers import Answer
+from shared.web.negotiation import Wants
+from shared.web.statics import StaticFiles
+
+_FOLDER = Path(__file__).parent.parent / "templates"
+_VARY = {"Vary": "Accept, Cookie"}
+_CURED_BY_SIGN_IN = (NotSignedIn, SignInAgain, SignInError, TokenRejected)
+_CURED_BY_TIME = (StoreError, ProviderError, Unreadable, AzureDevOpsError, Unexpected)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the layout needs of a visit.
+
+    `person` is the display name of who is signed in, `csrf` the token of the sign-out form; both None for a stranger.
+    `path` is the local address we are at, with its query: a sign-in or a retry that starts here leads back to it.
+    """
+
+    correlation_id: str
+    person: str | None = None
+    csrf: str | None = None
+    path: str = "/"
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The body of a JSON error (RFC 9457). `problems` names the settings that are missing or wrong."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    correlation_id: str
+    problems: list[str] = []
+
+
+class Pages:
+    """Renders the templates, which are compiled once. A name that a template needs and does not get is an error."""
+
+    def __init__(self, *, app_name: str, support_url: str | None, statics: StaticFiles) -> None:
+        self._environment = Environment(
+            # Everything is escaped, whatever a template is called.
+            autoescape=True,
+            undefined=StrictUndefined,
+            loader=FileSystemLoader(_FOLDER),
+            auto_reload=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals.update(app_name=app_name, support_url=support_url, static=statics.url)
+        self._environment.tests.update(external=formats.is_external, local=formats.is_local)
+        self._environment.filters.update(
+            branch=formats.branch,
+            machine_time=formats.machine_time,
+            moment=formats.moment,
+            size=formats.size,
+            tone=formats.tone,
+            words=formats.words,
+        )
+        self._templates = {name: self._environment.get_template(name) for name in self._environment.list_templates()}
+
+    def html(self, template: str, frame: Frame, *, status: int = 200, **context: object) -> Answer:
+        """The page of this template; `context` is what the template names in its first comment."""
+        return self._render(template, status, {"frame": frame, **context})
+
+    def view(self, template: str, frame: Frame, wants: Wants, model: msgspec.Struct, **context: object) -> Answer:
+        """The model as JSON under its own field names, or as the page of this template."""
+        if wants is Wants.JSON:
+            return Answer(200, msgspec.json.encode(model), "application/json; charset=utf-8", _VARY)
+        return self._render(template, 200, {"frame": frame, "model": model, **context})
+
+    def error(self, error: AppError, frame: Frame, wants: Wants) -> Answer:
+        """What may be shown of this error: title and advice of its class, never the text for the log."""
+        if wants is Wants.JSON:
+            body = msgspec.json.encode(_problem(error, frame))
+            answer = Answer(error.status, body, "application/problem+json; charset=utf-8", _VARY)
+        else:
+            answer = self._render(
+                "error.html", error.status, {"frame": frame, "error": error, **_ways_on(error, frame.path)}
+            )
+        return answer.with_headers(_error_headers(error))
+
+    def _render(self, template: str, status: int, context: dict[str, object]) -> Answer:
+        return Answer(status, self._templates[template].render(context).encode(), headers=_VARY)
+
+
+def _problem(error: AppError, frame: Frame) -> Problem:
+    return Problem(
+        type=f"urn:gatehouse:problem:{error.kind}",
+        title=error.title,
+        status=error.status,
+        detail=error.advice,
+        correlation_id=frame.correlation_id,
+        problems=list(error.problems) if isinstance(error, NotConfigured) else [],
+    )
+
+
+def _error_headers(error: AppError) -> dict[str, str]:
+    headers = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(max(1, ceil(error.retry_after)))
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = ", ".join(error.allowed)
+    if error.status == 401:
+        # RFC 9110 section 15.5.2 wants a challenge. No browser knows the scheme, so none shows a password dialog.
+        headers["WWW-Authenticate"] = 'Session realm="Gatehouse"'
+    return headers
+
+
+def _ways_on(error: AppError, path: str) -> dict[str, object]:
+    """The links that help after this error. An address below /auth/ is a step that is spent: none leads back there."""
+    back = path if formats.is_local(path) and not path.startswith("/auth/") else None
+    sign_in = "/auth/login" if back in (None, "/") else f"/auth/login?return_to={quote(back or '', safe='/')}"
+    return {
+        "sign_in": sign_in if isinstance(error, _CURED_BY_SIGN_IN) else None,
+        "retry": back if isinstance(error, _CURED_BY_TIME) and not isinstance(error, _CURED_BY_SIGN_IN) else None,
+        "home": error.public_url if isinstance(error, WrongHost) else "/",
+        "problems": error.problems if isinstance(error, NotConfigured) else (),
+    }
