@@ -113,9 +113,7 @@ def _register(
     return _declare(blueprint, route.template, handler.__name__, handler.__doc__, entry)
 
 
-def _declare(
-    blueprint: func.Blueprint, route: str, name: str, doc: str | None, entry: HttpFunction
-) -> HttpFunction:
+def _declare(blueprint: func.Blueprint, route: str, name: str, doc: str | None, entry: HttpFunction) -> HttpFunction:
     # functools.wraps would show the worker the handler's parameters, and it refuses those.
     entry.__name__, entry.__doc__ = name, doc
     blueprint.route(route=route, auth_level=func.AuthLevel.ANONYMOUS)(entry)

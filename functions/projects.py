@@ -15,7 +15,5 @@ def projects(visit: Visit) -> Answer:
     """One page of projects, each with the ways to its work items, builds and repositories."""
     org = visit.organization()
     top, continuation = visit.paging()
-    page = visit.ask(
-        lambda client, caller: list_projects(client, caller, org, top=top, continuation=continuation)
-    )
+    page = visit.ask(lambda client, caller: list_projects(client, caller, org, top=top, continuation=continuation))
     return visit.view("projects.html", visit.listing(page, top), org=org)

@@ -82,9 +82,7 @@ def _custody(config: Config, now: Callable[[], datetime]) -> Custody:
     keyring = Keyring(config.encryption_keys)
     credential = _credential(config) if config.token_store_url else None
     tables = Tables(
-        connect(
-            connection_string=config.storage_connection_string, url=config.token_store_url, credential=credential
-        )
+        connect(connection_string=config.storage_connection_string, url=config.token_store_url, credential=credential)
     )
 
     def keys() -> Keyring:

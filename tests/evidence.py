@@ -42,9 +42,7 @@ def evidence(request: pytest.FixtureRequest) -> Report:
     if not ids:
         raise pytest.UsageError(f"{request.node.nodeid} asks for evidence without an acceptance marker")
 
-    def report(
-        *, cases: int = 0, faults: int = 0, processes: int | Iterable[int] = 0, row: str | None = None
-    ) -> None:
+    def report(*, cases: int = 0, faults: int = 0, processes: int | Iterable[int] = 0, row: str | None = None) -> None:
         if row is not None and row not in ids:
             raise pytest.UsageError(f"{request.node.nodeid} is not marked with {row}")
         count = processes if isinstance(processes, int) else len(set(processes))
@@ -67,9 +65,7 @@ def amount(pytestconfig: pytest.Config) -> Callable[..., int]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("acceptance")
-    group.addoption(
-        "--full", action="store_true", help="whole acceptance counts; writes build/acceptance.json"
-    )
+    group.addoption("--full", action="store_true", help="whole acceptance counts; writes build/acceptance.json")
     group.addoption("--issues", default="", help="issues whose acceptance rows must all be passed")
 
 
@@ -147,15 +143,10 @@ class Collector:
         terminalreporter.section("acceptance", sep="=")
         for line in acceptance.as_table(shown, statuses, self.findings, full=self.full):
             terminalreporter.write_line(line)
-        counts = [
-            f"{list(statuses.values()).count(word)} {word}"
-            for word in ("passed", "failed", "thin", "missing")
-        ]
+        counts = [f"{list(statuses.values()).count(word)} {word}" for word in ("passed", "failed", "thin", "missing")]
         terminalreporter.write_line(f"{', '.join(counts)}; {'full counts' if self.full else 'slices'}")
         if self._wanting():
-            terminalreporter.write_line(
-                f"not passed of {', '.join(self.issues)}: {' '.join(self._wanting())}"
-            )
+            terminalreporter.write_line(f"not passed of {', '.join(self.issues)}: {' '.join(self._wanting())}")
 
     def _statuses(self) -> dict[str, acceptance.Status]:
         return acceptance.judge(self.rows.values(), self.findings, full=self.full)

@@ -97,9 +97,7 @@ class Workshop:
     def python(self) -> Path:
         return self.root / ".venv" / "bin" / "python"
 
-    def run(
-        self, command: Sequence[object], *, cwd: Path | None = None, more: dict[str, str] | None = None
-    ) -> None:
+    def run(self, command: Sequence[object], *, cwd: Path | None = None, more: dict[str, str] | None = None) -> None:
         """Run an installer, its output into the log.
 
         Raises PartError with the end of that output. The lock's descriptor is inherited: an installer that

@@ -1,4 +1,4 @@
-"""Sign-in: `begin` writes nothing; `finish` burns the state, redeems the code, stores connection and session at once."""
+"""Sign-in: `begin` writes nothing; `finish` burns the state, redeems the code, stores connection and session."""
 
 import dataclasses
 from dataclasses import dataclass, field

@@ -75,14 +75,14 @@ def tick(custody: Custody, budget: timedelta) -> TickReport:
     pace = Pace(custody.calls_per_second, custody.sleep)
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="tick") as pool:
         for group in (group for page in custody.due.until(started) for group in grouped(page)):
-                if custody.now() >= ends:
-                    report.complete = False
-                    break
-                oldest = min(hint.at for hints in group.values() for hint in hints)
-                report.behind_seconds = max(report.behind_seconds, int((custody.now() - oldest).total_seconds()))
-                looks = list(pool.map(lambda user_id: _look_safely(custody, user_id, pace), group))
-                _count(custody, report, looks)
-                _move_hints(custody, group, looks)
+            if custody.now() >= ends:
+                report.complete = False
+                break
+            oldest = min(hint.at for hints in group.values() for hint in hints)
+            report.behind_seconds = max(report.behind_seconds, int((custody.now() - oldest).total_seconds()))
+            looks = list(pool.map(lambda user_id: _look_safely(custody, user_id, pace), group))
+            _count(custody, report, looks)
+            _move_hints(custody, group, looks)
     report.purged_logins = custody.logins.purge(custody.now())
     custody.emit("tick", **report.fields())
     return report

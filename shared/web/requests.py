@@ -76,7 +76,7 @@ def read(req: func.HttpRequest) -> Request:
 
 
 def check(request: Request, route: Route) -> dict[str, str]:
-    """Size limits first, then the path, then the method: the route's parameters, or the error that says what is wrong."""
+    """Size limits first, then the path, then the method; the parameters of the route, or the error that fits."""
     if len(request.path) > MAX_PATH:
         raise TooLarge(414, f"The address is longer than {MAX_PATH} characters.")
     if len(request.query) > route.max_query:

@@ -26,9 +26,7 @@ from shared.web.requests import Request
 class Visit:
     """What a handler gets. A session is looked up when it is first asked for, and once."""
 
-    def __init__(
-        self, request: Request, parameters: dict[str, str], services: Services, correlation_id: str
-    ) -> None:
+    def __init__(self, request: Request, parameters: dict[str, str], services: Services, correlation_id: str) -> None:
         self.request = request
         self.parameters = parameters
         self.services = services

@@ -43,12 +43,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, help="0: any free port; default: local.settings.json, then 7071")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--https", action="store_true", help="self-signed certificate, kept under .run/")
-    parser.add_argument(
-        "--clock-offset", type=float, metavar="SECONDS", help="the app's clock is ahead by this"
-    )
-    parser.add_argument(
-        "--services", metavar="MODULE:FUNCTION", help="builds Services instead of the app's own"
-    )
+    parser.add_argument("--clock-offset", type=float, metavar="SECONDS", help="the app's clock is ahead by this")
+    parser.add_argument("--services", metavar="MODULE:FUNCTION", help="builds Services instead of the app's own")
     parser.add_argument("--root", type=Path, default=Path.cwd(), help="directory of function_app.py")
     return parser.parse_args(arguments)
 
@@ -64,9 +60,7 @@ async def _run(options: argparse.Namespace) -> None:
         _enter(root, local, port)
         certificate_files = _certificate(root) if options.https else None
         if options.clock_offset is not None or options.services is not None:
-            composition.replace_services(
-                options.services or composition.DEFAULT_BUILDER, options.clock_offset or 0.0
-            )
+            composition.replace_services(options.services or composition.DEFAULT_BUILDER, options.clock_offset or 0.0)
         functions = await runtime.index(root)
         scheme = "https" if options.https else "http"
         print(console.function_table(functions, f"{scheme}://localhost:{port}/", host_config.route_prefix))

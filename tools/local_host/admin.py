@@ -90,6 +90,4 @@ def _is_object(body: bytes) -> bool:
 
 
 def _json(content: object, status: int = 200) -> Answer:
-    return Answer(
-        status, (("content-type", "application/json; charset=utf-8"),), json.dumps(content).encode()
-    )
+    return Answer(status, (("content-type", "application/json; charset=utf-8"),), json.dumps(content).encode())

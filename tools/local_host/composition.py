@@ -25,9 +25,7 @@ def replace_services(builder_path: str, offset_seconds: float) -> None:
     """
     entry = _import("functions._entry")
     if not hasattr(entry, "services"):
-        raise HostError(
-            "functions._entry has no services: --clock-offset and --services can't be used with this app."
-        )
+        raise HostError("functions._entry has no services: --clock-offset and --services can't be used with this app.")
     builder = _load(builder_path)
     vars(entry)["services"] = _once(lambda: builder(os.environ, now=offset_clock(offset_seconds)))
 

@@ -22,7 +22,7 @@ _HEADER_COUNT = 100
 _BODY_BYTES = 104_857_600
 
 
-class _Refused(Exception):  # noqa: N818  an answer, not a failure
+class _Refused(Exception):
     def __init__(self, status: int) -> None:
         super().__init__(status)
         self.status = status
@@ -37,9 +37,7 @@ class Front:
         # The real host adds them with TryAdd when the answer starts: they never replace what the app sent.
         self._custom_headers = dict(custom_headers)
 
-    async def __call__(
-        self, scope: "Scope", receive: "ASGIReceiveCallable", send: "ASGISendCallable"
-    ) -> None:
+    async def __call__(self, scope: "Scope", receive: "ASGIReceiveCallable", send: "ASGISendCallable") -> None:
         if scope["type"] != "http":
             return
         try:
@@ -66,9 +64,7 @@ class Front:
             log.error("The answer can't be sent: %s.", error)
             answer = Answer(500)
             headers = answer.wire_headers(self._custom_headers)
-        await send(
-            {"type": "http.response.start", "status": answer.status, "headers": headers, "trailers": False}
-        )
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers, "trailers": False})
         await send({"type": "http.response.body", "body": answer.body, "more_body": False})
 
 

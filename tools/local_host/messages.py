@@ -108,11 +108,7 @@ def answer_of(datum: Any) -> Answer:
     if datum.type != "http":
         return Answer(200, (("content-type", "text/plain; charset=utf-8"),), str(datum.value).encode())
     value = datum.value
-    headers = [
-        (name.lower(), field.value)
-        for name, field in value["headers"].items()
-        if name.lower() not in _FRAMING
-    ]
+    headers = [(name.lower(), field.value) for name, field in value["headers"].items() if name.lower() not in _FRAMING]
     for jar in value["cookies"] or ():
         headers.extend(("set-cookie", set_cookie(morsel)) for morsel in jar.values())
     body = value["body"].value

@@ -103,8 +103,7 @@ def decode_segment(raw: str) -> str:
     if "%" not in raw:
         return raw
     return "".join(
-        piece if _ENCODED_SLASH.fullmatch(piece) else _decode_piece(piece)
-        for piece in _ENCODED_SLASH.split(raw)
+        piece if _ENCODED_SLASH.fullmatch(piece) else _decode_piece(piece) for piece in _ENCODED_SLASH.split(raw)
     )
 
 

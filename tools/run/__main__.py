@@ -76,9 +76,7 @@ def _run(session: Session, settings: Mapping[str, str], programs: Programs) -> N
     if plan.simulator_url:
         simulator = session.start("simulator", programs.simulator(plan), os.environ)
         session.wait_for(simulator, lambda: processes.LISTENING.search(simulator.output()), 30)
-    added = host_settings(
-        plan, settings, key_file=session.folder / "token-encryption-key", storage=storage, app=app
-    )
+    added = host_settings(plan, settings, key_file=session.folder / "token-encryption-key", storage=storage, app=app)
     host = session.start("host", programs.host(plan), {**os.environ, **added})
     session.wait_for(host, lambda: answers(f"{plan.local_url}/healthz"), HOST_READY_SECONDS)
     write_state(session.root, url=plan.public_url, local_url=plan.local_url)
@@ -87,9 +85,7 @@ def _run(session: Session, settings: Mapping[str, str], programs: Programs) -> N
 
 
 def _started_storage(session: Session) -> str:
-    started = azurite.start_azurite(
-        session.fresh_log("azurite"), data=session.folder / "azurite", root=session.root
-    )
+    started = azurite.start_azurite(session.fresh_log("azurite"), data=session.folder / "azurite", root=session.root)
     session.children.append(started.child)
     return started.connection_string
 

@@ -61,9 +61,7 @@ def read_settings(root: Path, environment: Mapping[str, str]) -> dict[str, str]:
     values: dict[str, str] = {}
     if file.exists():
         try:
-            values = {
-                name: str(value) for name, value in json.loads(file.read_text("utf-8"))["Values"].items()
-            }
+            values = {name: str(value) for name, value in json.loads(file.read_text("utf-8"))["Values"].items()}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise PlanError(f'local.settings.json: not JSON with an object "Values" ({error})') from error
     merged = {**values, **environment}

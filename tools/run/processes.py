@@ -85,9 +85,7 @@ class Child:
         return code
 
 
-def start(
-    name: str, command: Sequence[str | Path], *, log: Path, environment: Mapping[str, str], cwd: Path
-) -> Child:
+def start(name: str, command: Sequence[str | Path], *, log: Path, environment: Mapping[str, str], cwd: Path) -> Child:
     """Start a child with this environment alone, its output appended to `log`, without standard input."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:

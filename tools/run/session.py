@@ -25,7 +25,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 HOST_READY_SECONDS = 60.0
 
 
-class Stopped(Exception):  # noqa: N818 (a wish of the person, not an error)
+class Stopped(Exception):
     """A signal asks for the end. Raised only where the session waits, never in the middle of a start."""
 
     def __init__(self, number: int) -> None:
@@ -55,9 +55,7 @@ class Session:
 
     def start(self, name: str, command: Sequence[str | Path], environment: Mapping[str, str]) -> Child:
         """Start a child with a fresh log `.run/NAME.log`."""
-        child = processes.start(
-            name, command, log=self.fresh_log(name), environment=environment, cwd=self.root
-        )
+        child = processes.start(name, command, log=self.fresh_log(name), environment=environment, cwd=self.root)
         self.children.append(child)
         return child
 

@@ -12,9 +12,7 @@ from tools.simulator.settings import ControlError, Settings
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.simulator", description="Azure DevOps on loopback."
-    )
+    parser = argparse.ArgumentParser(prog="python -m tools.simulator", description="Azure DevOps on loopback.")
     parser.add_argument("--port", type=int, default=defaults.PORT, help="0 takes a free port")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--app-id", default=defaults.APP_ID, metavar="GUID")

@@ -36,9 +36,7 @@ class CallLog:
         self._calls: deque[LoggedCall] = deque(maxlen=KEPT)
         self._n = 0
 
-    def begin(
-        self, request: Request, *, user: str | None, token: str | None, grant: str | None
-    ) -> LoggedCall:
+    def begin(self, request: Request, *, user: str | None, token: str | None, grant: str | None) -> LoggedCall:
         """Log a call when it arrives; `finish` completes it."""
         self._n += 1
         call = LoggedCall(

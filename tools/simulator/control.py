@@ -114,11 +114,7 @@ def _token(token: Json, state: str) -> dict[str, Json]:
         "issued_at": token.issued_at,
         "expires_at": token.expires_at,
     }
-    used = (
-        {"first_used_at": token.first_used_at, "spent_at": token.spent_at}
-        if hasattr(token, "spent_at")
-        else {}
-    )
+    used = {"first_used_at": token.first_used_at, "spent_at": token.spent_at} if hasattr(token, "spent_at") else {}
     return shown | used
 
 

@@ -20,9 +20,7 @@ CLIENT_SECRET = ".".join(
     (
         _sample('{"typ":"JWT","alg":"none"}'),
         _sample(
-            f'{{"cid":"{APP_ID}","note":"'
-            + "sample client secret of the local simulator, no real one " * 8
-            + '"}'
+            f'{{"cid":"{APP_ID}","note":"' + "sample client secret of the local simulator, no real one " * 8 + '"}'
         ),
         _sample("not a signature: this value is printed in the source"),
     )

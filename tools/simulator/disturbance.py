@@ -83,7 +83,5 @@ def _bomb(mebibytes: int) -> bytes:
     chunk = gzip.compress(b" " * 1024 * 1024, mtime=0)
     # Concatenated gzip members unpack to the concatenation of their contents (RFC 1952 section 2.2).
     return (
-        gzip.compress(b'{"count":0,"value":[],"filler":"', mtime=0)
-        + chunk * mebibytes
-        + gzip.compress(b'"}', mtime=0)
+        gzip.compress(b'{"count":0,"value":[],"filler":"', mtime=0) + chunk * mebibytes + gzip.compress(b'"}', mtime=0)
     )

@@ -15,9 +15,7 @@ def local(tmp_path: Path, **content: object) -> Path:
 
 
 def applied(tmp_path: Path, **environ: str) -> tuple[dict[str, str], list[str]]:
-    notes = apply_to_environment(
-        read_local_settings(tmp_path), environ, root=tmp_path, host_name="localhost:1"
-    )
+    notes = apply_to_environment(read_local_settings(tmp_path), environ, root=tmp_path, host_name="localhost:1")
     return environ, notes
 
 
@@ -30,9 +28,7 @@ def test_values_become_environment_variables(tmp_path: Path) -> None:
 def test_the_environment_wins_and_the_note_has_the_name_but_no_value(tmp_path: Path) -> None:
     environ, notes = applied(local(tmp_path, Values={"A": "from-file"}), A="from-process")
     assert environ["A"] == "from-process"
-    assert notes == [
-        "Skipping 'A' from local settings as it's already defined in current environment variables."
-    ]
+    assert notes == ["Skipping 'A' from local settings as it's already defined in current environment variables."]
 
 
 def test_null_values_and_empty_names_are_skipped_with_a_note(tmp_path: Path) -> None:
@@ -49,9 +45,7 @@ def test_connection_strings_get_their_prefix(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("flag", [{"IsEncrypted": True}, {}, {"IsEncrypted": "false"}])
-def test_encrypted_settings_are_refused_and_missing_means_encrypted(
-    tmp_path: Path, flag: dict[str, object]
-) -> None:
+def test_encrypted_settings_are_refused_and_missing_means_encrypted(tmp_path: Path, flag: dict[str, object]) -> None:
     (tmp_path / "local.settings.json").write_text(json.dumps({**flag, "Values": {}}))
     with pytest.raises(HostError, match="IsEncrypted"):
         read_local_settings(tmp_path)

@@ -84,12 +84,8 @@ def started() -> Iterator[list[Run]]:
             run.end(signal.SIGTERM)
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
-)
-def test_a_signal_ends_every_child_and_grandchild(
-    tmp_path: Path, started: list[Run], number: int, code: int
-) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_ends_every_child_and_grandchild(tmp_path: Path, started: list[Run], number: int, code: int) -> None:
     started.append(run := Run(tmp_path, tmp_path / "grandchild"))
     url = run.url()
     simulator = get(url)["AZURE_DEVOPS_URL"]
@@ -110,9 +106,7 @@ def test_what_a_person_needs_is_printed(tmp_path: Path, started: list[Run]) -> N
         assert words in output
 
 
-def test_the_death_of_a_child_ends_the_run_and_shows_its_last_words(
-    tmp_path: Path, started: list[Run]
-) -> None:
+def test_the_death_of_a_child_ends_the_run_and_shows_its_last_words(tmp_path: Path, started: list[Run]) -> None:
     started.append(run := Run(tmp_path))
     url = run.url()
     simulator = get(url)["AZURE_DEVOPS_URL"]
@@ -152,9 +146,7 @@ def test_a_taken_port_of_a_set_public_url_starts_nothing(tmp_path: Path, started
     assert not (tmp_path / "other" / ".run" / "host.log").exists()
 
 
-def test_the_store_is_azurite_and_keeps_its_rows_in_the_run_folder(
-    tmp_path: Path, started: list[Run]
-) -> None:
+def test_the_store_is_azurite_and_keeps_its_rows_in_the_run_folder(tmp_path: Path, started: list[Run]) -> None:
     for part in (".tools", ".venv"):
         (tmp_path / part).symlink_to(ROOT / part)
     started.append(run := Run(tmp_path, AzureWebJobsStorage=""))

@@ -92,9 +92,7 @@ class LegacyDialect:
         if user := self._settings().auto_consent:
             return self._accept(asked, user)
         action = f"{self._settings().public_url}/oauth2/authorize"
-        return html_response(
-            consent_page(Consent(action, asked.fields, asked.redirect_uri, asked.scope.split()))
-        )
+        return html_response(consent_page(Consent(action, asked.fields, asked.redirect_uri, asked.scope.split())))
 
     def token(self, request: Request) -> Response:
         """Exchange a code or a refresh token."""

@@ -8,9 +8,7 @@ from typing import Any
 
 @cache
 def _table() -> dict[str, dict[str, Any]]:
-    scopes: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("scopes.json").read_text())[
-        "scopes"
-    ]
+    scopes: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("scopes.json").read_text())["scopes"]
     return scopes
 
 

@@ -197,9 +197,7 @@ class Tokens:
         refresh_token = RefreshToken(
             digest(refresh), family, secret, now, now + settings.refresh_token_lifetime, parent
         )
-        access_token = AccessToken(
-            digest(access), family, secret, now, now + settings.token_lifetime, refresh_token
-        )
+        access_token = AccessToken(digest(access), family, secret, now, now + settings.token_lifetime, refresh_token)
         self._refresh[refresh], self._access[access] = refresh_token, access_token
         family.refresh_tokens.append(refresh_token)
         family.access_tokens.append(access_token)

@@ -8,11 +8,7 @@ from tools.simulator.rest.errors import service_error
 def list_repositories(call: Call) -> Response:
     """The repositories of a project, or of the whole organization; `value` comes before `count`."""
     everything = call.organization.repositories
-    found = (
-        everything[call.project.id]
-        if call.project
-        else [each for some in everything.values() for each in some]
-    )
+    found = everything[call.project.id] if call.project else [each for some in everything.values() for each in some]
     return json_response({"value": found, "count": len(found)})
 
 

@@ -16,9 +16,7 @@ from tools.simulator.rest.work_items import batch_work_items, get_work_item, lis
 type Host = Literal["identity", "devops"]
 
 PROJECTS = frozenset({"vso.profile", "vso.project"})
-PROFILE, WORK, BUILD, CODE = (
-    frozenset({scope}) for scope in ("vso.profile", "vso.work", "vso.build", "vso.code")
-)
+PROFILE, WORK, BUILD, CODE = (frozenset({scope}) for scope in ("vso.profile", "vso.work", "vso.build", "vso.code"))
 
 
 @dataclass(frozen=True)

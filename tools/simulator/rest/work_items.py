@@ -77,9 +77,7 @@ def batch_work_items(call: Call) -> Response:
     """The same as a POST, for long lists."""
     body = _json_body(call)
     if unknown := set(body) - _BATCH_KEYS:
-        raise bad_argument(
-            f"Could not find member '{min(unknown)}' on object of type 'WorkItemBatchGetRequest'."
-        )
+        raise bad_argument(f"Could not find member '{min(unknown)}' on object of type 'WorkItemBatchGetRequest'.")
     ids, names = body.get("ids"), body.get("fields")
     if not isinstance(ids, list) or not all(type(each) is int for each in ids):
         raise bad_argument("The parameter ids is missing or not a list of work item ids.")
@@ -177,9 +175,7 @@ def _json_body(call: Call) -> dict[str, Any]:
     except msgspec.DecodeError as error:
         raise bad_argument(f"The request body is not valid JSON: {error}") from error
     if not isinstance(body, dict):
-        raise bad_argument(
-            "Value cannot be null.\r\nParameter name: body", "System.ArgumentNullException, mscorlib"
-        )
+        raise bad_argument("Value cannot be null.\r\nParameter name: body", "System.ArgumentNullException, mscorlib")
     return body
 
 

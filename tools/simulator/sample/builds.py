@@ -42,9 +42,7 @@ def _make(project: Project, build_id: int, age: int, now: datetime, random: Rand
     status, result = NEWEST[age] if age < len(NEWEST) else ("completed", _usual_result(random))
     wait, run = random.randint(2, 90), random.randint(35, 1500)
     queued_at = now - timedelta(minutes=1 + 47 * age, seconds=run, microseconds=random.randint(1, 999_999))
-    started_at = (
-        None if status in ("notStarted", "postponed") else queued_at + timedelta(seconds=wait, microseconds=7)
-    )
+    started_at = None if status in ("notStarted", "postponed") else queued_at + timedelta(seconds=wait, microseconds=7)
     finished_at = started_at and started_at + timedelta(seconds=run, microseconds=random.randint(1, 999_999))
     if status != "completed":
         finished_at = None

@@ -154,9 +154,7 @@ def _macro(macro: Macro, asker: Asker) -> str:
         case "today":
             return f"{asker.now + timedelta(days=macro.days):%Y-%m-%d}"
     if asker.project is None:
-        raise WiqlError(
-            "TF51011: The macro @project needs a project in the URL. The error is caused by «@project»."
-        )
+        raise WiqlError("TF51011: The macro @project needs a project in the URL. The error is caused by «@project».")
     return asker.project
 
 

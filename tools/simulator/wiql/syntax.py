@@ -225,8 +225,7 @@ class _Parser:
         field = find_field(token.text.strip("[]"))
         if field is None:
             raise WiqlError(
-                "TF51005: The query references a field that does not exist. "
-                f"The error is caused by «{token.text}»."
+                f"TF51005: The query references a field that does not exist. The error is caused by «{token.text}»."
             )
         return field
 

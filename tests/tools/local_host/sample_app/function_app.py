@@ -7,6 +7,7 @@ import threading
 import time
 
 import azure.functions as func
+
 from functions import _entry
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
