@@ -152,11 +152,6 @@ class Tables:
             batch = [("upsert", entity, {"mode": UpdateMode.REPLACE}) for entity in entities[start : start + 100]]
             self.write(lambda batch=batch: _first(self.transact(table, batch)), lambda: "*")  # type: ignore[misc] # bound
 
-    def create(self) -> None:
-        """Create the tables where they are missing; for development and tests, in Azure the template does it."""
-        for name in ("connections", "due", "logins"):
-            self._read(lambda name=name: self._service.create_table_if_not_exists(name))  # type: ignore[misc] # bound
-
     def _delete_batch(self, table: str, keys: Sequence[tuple[str, str]]) -> None:
         operations = [("delete", {"PartitionKey": partition, "RowKey": row}) for partition, row in keys]
         try:

@@ -87,6 +87,7 @@ def _run(session: Session, settings: Mapping[str, str], programs: Programs) -> N
 def _started_storage(session: Session) -> str:
     started = azurite.start_azurite(session.fresh_log("azurite"), data=session.folder / "azurite", root=session.root)
     session.children.append(started.child)
+    azurite.create_tables(started.connection_string)
     return started.connection_string
 
 

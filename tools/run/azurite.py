@@ -7,12 +7,15 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from azure.data.tables import TableServiceClient
+
 from tools import bootstrap
 from tools.run import processes
 
 # The account that Azurite always has; both are published in its documentation and protect nothing.
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+TABLES = ("connections", "due", "logins")
 SERVICES = ("Blob", "Queue", "Table")
 READY = re.compile(r"Azurite Table service is successfully listening")
 SCRIPT = Path(".tools", "azurite", "node_modules", "azurite", "dist", "src", "azurite.js")
@@ -56,6 +59,13 @@ def start_azurite(log: Path, *, data: Path | None = None, root: Path = bootstrap
         child.stop()
         raise
     return Azurite(child, _endpoints(child.output()))
+
+
+def create_tables(connection_string: str) -> None:
+    """Create our tables where they are missing; in Azure the template does it."""
+    with TableServiceClient.from_connection_string(connection_string) as service:
+        for name in TABLES:
+            service.create_table_if_not_exists(name)
 
 
 def _endpoints(output: str) -> dict[str, str]:

@@ -23,6 +23,8 @@ HOST_PORT = 7071
 SIMULATOR_PORT = 9700
 LOOPBACK = {HOST, "localhost", "[::1]", "::1"}
 DEFAULT_PORTS = {"http": 80, "https": 443}
+REFRESH_SCHEDULE = "0 */5 * * * *"
+"""The host resolves %REFRESH_SCHEDULE% itself and knows no default."""
 EMULATOR = "UseDevelopmentStorage=true"
 
 
@@ -101,6 +103,8 @@ def host_settings(
 ) -> dict[str, str]:
     """What the host gets on top of its own settings; `app`: the simulator's app id and client secret."""
     added = {"PUBLIC_URL": plan.public_url}
+    if "REFRESH_SCHEDULE" not in settings:
+        added["REFRESH_SCHEDULE"] = REFRESH_SCHEDULE
     vault = "KEY_VAULT_URL" in settings
     if not vault and "TOKEN_ENCRYPTION_KEY" not in settings:
         added["TOKEN_ENCRYPTION_KEY"] = kept_key(key_file)
