@@ -121,7 +121,7 @@ def test_a_segment_with_broken_percent_or_utf8_is_refused(raw):
         names.decode_segment(raw)
 
 
-HOSTILE = [*DOT_SEGMENTS, *SEPARATORS, *CONTROLS, "%2e%2e", "%2f", "%00", "%u002f", "\ufeff", "😀\0"]
+HOSTILE = [*DOT_SEGMENTS, *SEPARATORS, *CONTROLS, "%2e%2e", "%2f", "%00", "%u002f", "😀\0"]
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
@@ -131,8 +131,6 @@ def test_a_hostile_segment_encoded_any_number_of_times_is_refused(text, rule, ti
     raw = text
     for _ in range(times):
         raw = quote(raw, safe="")
-    if rule is names.project and text == "\ufeff" and times == 1:
-        pytest.skip("a legal, if invisible, character of a project name")
     with pytest.raises(BadRequest):
         rule(names.decode_segment(raw))
 
