@@ -15,6 +15,8 @@ class Request:
     target: str
     headers: dict[str, str]
     body: bytes
+    connection: int
+    """Equal for calls that came over the same connection."""
 
     @property
     def path(self) -> str:
@@ -28,13 +30,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """`pieces` replaces `body` and is sent as it comes, with the connection closed after it; None drops the call."""
+    """`pieces` replaces `body`, `raw` the whole answer; they are sent as they come, and the connection is closed."""
 
     status: int = 200
     body: bytes = b"{}"
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/json; charset=utf-8"
-    pieces: Iterable[bytes] | None = ()
+    pieces: Iterable[bytes] = ()
+    raw: bytes | None = None
 
 
 def answer_json(value: object, **headers: str) -> Response:
@@ -69,11 +72,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        request = Request(self.command, self.path, headers, body)
+        request = Request(self.command, self.path, headers, body, self.client_address[1])
         self.server.calls.append(request)
         response = self.server.script(request)
-        if response.pieces is None:
+        if response.raw is not None:
             self.close_connection = True
+            self.wfile.write(response.raw)
             return
         self.send_response_only(response.status)
         self.send_header("Content-Type", response.content_type)

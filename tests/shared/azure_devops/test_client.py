@@ -191,9 +191,36 @@ def test_what_may_pass_is_tried_three_times_with_growing_random_waits(upstream, 
 
 
 def test_a_later_try_may_succeed(upstream):
-    up = upstream(in_turn(Response(503), Response(pieces=None), answer_json({"a": 1})))
+    up = upstream(in_turn(Response(503), Response(raw=b""), answer_json({"a": 1})))
     assert up.get() == {"a": 1}
     assert len(up.server.calls) == 3
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"garbage\r\n\r\n",
+        b"HTTP/1.1 two hundred\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
+    ],
+)
+def test_what_is_not_http_is_an_error_of_azure_devops(upstream, raw):
+    up = upstream(lambda _: Response(raw=raw))
+    with pytest.raises(AzureDevOpsError):
+        up.get()
+    assert len(up.server.calls) == 3
+
+
+def test_calls_one_after_the_other_share_a_connection(upstream):
+    up = upstream(in_turn(answer_json({}), Response(404), answer_json({})))
+    up.get()
+    with pytest.raises(Absent):
+        up.get()
+    up.get()
+    assert len({call.connection for call in up.server.calls}) == 1
 
 
 def test_a_query_by_post_is_a_read_and_is_tried_again_with_its_body(upstream):
@@ -415,7 +442,8 @@ def test_a_body_cut_short_is_tried_again_and_then_502(upstream, cut):
     assert len(up.server.calls) == 3
 
 
-def endless():
+def endless(first=b""):
+    yield first
     while True:
         yield b" " * 65536
 
@@ -429,6 +457,10 @@ def endless():
             id="gzip bomb",
         ),
         pytest.param(lambda: Response(status=500, pieces=endless()), id="endless error"),
+        pytest.param(
+            lambda: Response(headers={"Content-Encoding": "gzip"}, pieces=endless(first=gzip.compress(b'{"a": 1}'))),
+            id="endless after the end of gzip",
+        ),
     ],
 )
 def test_a_huge_body_is_given_up_without_taking_memory(upstream, response):
