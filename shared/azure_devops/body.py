@@ -35,14 +35,15 @@ def read_body(response: requests.Response, limit: int, before_read: Callable[[],
     AzureDevOpsError: more than `limit` bytes, an unknown coding or a damaged one. Truncated: it ends too early.
     """
     unpack = _unpacker(response.headers.get("Content-Encoding", "identity"))
-    body = bytearray()
+    body, received = bytearray(), 0
     while True:
         before_read()
         piece = response.raw.read1(_CHUNK, decode_content=False)
         if not piece:
             break
         body += unpack(piece, limit + 1 - len(body))
-        if len(body) > limit:
+        received += len(piece)
+        if max(len(body), received) > limit:  # a stream can also go on for ever and unpack to nothing
             raise AzureDevOpsError(f"body over {limit} bytes")
     unpack(b"", 0)
     return bytes(body)
