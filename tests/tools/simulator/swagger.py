@@ -26,11 +26,14 @@ UNDECLARED = {
 NULLABLE = {"Build": ("triggeredByBuild",), "BuildRepository": ("clean",)}
 
 
+def operation(document: str, path: str, method: str) -> dict[str, Any]:
+    """One operation as the document declares it."""
+    return _load(document)["paths"][path][method]
+
+
 def validator(document: str, path: str, method: str) -> Draft202012Validator:
     """The validator of the 200 answer of one operation, the list envelope taken into account."""
-    specification = _load(document)
-    answers = specification["paths"][path][method]["responses"]
-    schema = _closed(answers["200"]["schema"])
+    schema = _closed(operation(document, path, method)["responses"]["200"]["schema"])
     if schema.get("type") == "array":
         schema = {
             "type": "object",

@@ -3,6 +3,8 @@
 import pytest
 
 from tests.tools.simulator.driver import Driver
+from tests.tools.simulator.swagger import operation
+from tools.simulator.identity.scopes import implied
 
 PROJECT = "/fabrikam/Payments%20Platform"
 PLACES = {
@@ -153,3 +155,29 @@ def test_a_forwarded_host_answers_its_own_paths_only(
 def test_names_in_paths_are_found_by_id_and_in_any_case(data: Driver, ada: str) -> None:
     project = data.get("/FABRIKAM/_APIS/Projects/payments%20platform", ada).json
     assert data.get(f"/fabrikam/{project['id']}/_apis/build/Builds?$top=1", ada).json["count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("document", "path", "method", "name"),
+    [
+        ("profile/7.1/profile.json", "/_apis/profile/profiles/{id}", "get", "profile"),
+        ("account/7.1/accounts.json", "/_apis/accounts", "get", "accounts"),
+        ("core/7.1/core.json", "/{organization}/_apis/projects", "get", "projects"),
+        (
+            "wit/7.1/workItemTracking.json",
+            "/{organization}/{project}/_apis/wit/workitems",
+            "get",
+            "work items",
+        ),
+        ("build/7.1/build.json", "/{organization}/{project}/_apis/build/builds", "get", "builds"),
+        ("git/7.1/git.json", "/{organization}/{project}/_apis/git/repositories", "get", "repositories"),
+    ],
+)
+def test_the_scopes_are_those_of_the_documents(
+    sim: Driver, document: str, path: str, method: str, name: str
+) -> None:
+    declared = {scope for each in operation(document, path, method)["security"] for scope in each["oauth2"]}
+    for scope in ("vso.profile", "vso.project", "vso.work", "vso.build", "vso.code"):
+        token = sim.sign_in(scope=scope)["access_token"]
+        allowed = sim.get(PLACES[name], token).status != 403
+        assert allowed == (not declared.isdisjoint(implied(scope))), scope
