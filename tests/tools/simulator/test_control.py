@@ -6,6 +6,7 @@ import json
 import pytest
 
 from tests.tools.simulator.driver import Driver
+from tools.simulator.identity.minting import digest
 from tools.simulator.server import DroppedError
 
 PROJECTS = "/fabrikam/_apis/projects"
@@ -33,6 +34,12 @@ def test_every_call_is_logged_with_its_raw_target_and_no_whole_secret(sim: Drive
     assert calls[2]["token"] == sim.tokens()["families"][0]["access_tokens"][0]["digest"]
     logged = sim.control("GET", "calls").text
     assert not any(secret in logged for secret in (code, *tokens.values()) if len(secret) > 100)
+
+
+@pytest.mark.parametrize("name", ["assertion", "client_assertion", "token", "code", "Access_Token"])
+def test_a_secret_in_a_target_is_logged_by_digest(sim: Driver, name: str) -> None:
+    sim.call("GET", f"/oauth2/token?a=b&{name}=very-secret&c=d")
+    assert sim.calls()[0]["target"] == f"/oauth2/token?a=b&{name}={digest('very-secret')}&c=d"
 
 
 def test_the_log_goes_on_from_a_number_and_can_be_cleared(sim: Driver) -> None:
