@@ -1,10 +1,12 @@
 """The log of all calls outside `/_sim/`: enough to count and order them, never a whole secret."""
 
+import re
 import time
 from collections import deque
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
+from tools.simulator.identity.minting import digest
 from tools.simulator.messages import Request
 from tools.simulator.settings import Json
 
@@ -31,7 +33,19 @@ class LoggedCall:
     fault: str | None = None
 
 
+# Secrets belong in bodies and headers; a client that puts one into the target must not find it here.
+_SECRET = re.compile(
+    r"([?&](?:client_assertion|(?:access_|refresh_)?token|assertion|code)=)([^&]+)", re.IGNORECASE
+)
+
+
+def _without_secrets(target: str) -> str:
+    return _SECRET.sub(lambda found: found[1] + digest(found[2]), target)
+
+
 class CallLog:
+    """The newest calls, by number."""
+
     def __init__(self) -> None:
         self._calls: deque[LoggedCall] = deque(maxlen=KEPT)
         self._n = 0
@@ -43,7 +57,7 @@ class CallLog:
             n=self._n,
             time=datetime.now(UTC).isoformat(),
             method=request.method,
-            target=request.target,
+            target=_without_secrets(request.target),
             host=request.headers.get("host", ""),
             x_forwarded_host=request.headers.get("x-forwarded-host"),
             user=user,

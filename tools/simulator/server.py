@@ -6,6 +6,7 @@ answer, a body shorter than its Content-Length.
 """
 
 import asyncio
+import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
@@ -95,6 +96,9 @@ class Connection(asyncio.Protocol):
             except DroppedError as dropped:
                 self._drop(dropped)
                 break
+            except Exception:  # noqa: BLE001 - a bug of the simulator must not leave the caller waiting
+                traceback.print_exc()
+                response = Response(500)
             self._send(response, keep_alive, with_body=request.method != "HEAD")
             if not keep_alive:
                 self._transport.close()
@@ -102,6 +106,8 @@ class Connection(asyncio.Protocol):
         self._worker = None
 
     def _send(self, response: Response, keep_alive: bool, *, with_body: bool) -> None:
+        if self._transport.is_closing():
+            return
         head = _head(response, keep_alive=keep_alive, length=len(response.body))
         self._transport.write(head + response.body if with_body else head)
 

@@ -31,6 +31,7 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
+_RESERVED = ("SELECT", "FROM", "WHERE", "ORDER", "BY", "AND", "OR", "NOT")
 _COMPARISONS = ("=", "<>", "<", ">", "<=", ">=")
 _WORD_OPERATORS = ("IN", "CONTAINS", "UNDER")
 
@@ -220,7 +221,7 @@ class _Parser:
 
     def _field(self) -> Field:
         token = self._next("a field")
-        if token.kind not in ("field", "word"):
+        if token.kind not in ("field", "word") or token.word in _RESERVED:
             _refuse("Expecting a field name", token.text)
         field = find_field(token.text.strip("[]"))
         if field is None:
