@@ -93,17 +93,16 @@ class Collector:
         self.findings: dict[str, Finding] = {}
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        for item in items:
-            if not any(item.iter_markers("acceptance")):
-                continue
-            ids = marked(item)
-            unknown = [str(name) for name in ids if name not in self.rows]
-            if unknown or not ids:
-                raise pytest.UsageError(
-                    f"{item.nodeid}: no row of acceptance.toml is called {' '.join(unknown) or 'nothing'}"
-                )
-            item.user_properties.append((IDS, ids))
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Note the ids for the reports; here, because xdist hides what goes wrong while workers collect."""
+        if item.get_closest_marker("acceptance") is None:
+            return
+        ids = marked(item)
+        unknown = [str(name) for name in ids if name not in self.rows]
+        if unknown or not ids:
+            names = " ".join(unknown) or "nothing"
+            pytest.fail(f"no row of acceptance.toml is called {names}", pytrace=False)
+        item.user_properties.append((IDS, ids))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         properties = dict(report.user_properties)
