@@ -94,7 +94,7 @@ class TableConnections:
 
     def load(self, user_id: str) -> UserRecord:
         """One query of the whole partition."""
-        return self._record(user_id, self._tables.query(TABLE, "PartitionKey eq @user ", {"user": user_id}))
+        return self._record(user_id, self._tables.query(TABLE, "PartitionKey eq @user", {"user": user_id}))
 
     def load_session(self, user_id: str, session_hash: str) -> UserRecord:
         """One query of two rows."""
@@ -255,7 +255,7 @@ class TableConnections:
 
     def _row(self, user_id: str, row_key: str) -> Mapping[str, Any] | None:
         found = self._tables.query(
-            TABLE, "PartitionKey eq @user and RowKey eq @row ", {"user": user_id, "row": row_key}
+            TABLE, "PartitionKey eq @user and RowKey eq @row", {"user": user_id, "row": row_key}
         )
         return found[0] if found else None
 

@@ -56,7 +56,7 @@ class TableDue:
     def until(self, moment: datetime) -> Iterator[list[Hint]]:
         """Pages of 1,000; moving rows while paging loses none (measured). `;` sorts right after `:`."""
         last = f"{moment.astimezone(UTC):{STAMP}};"
-        condition = "PartitionKey eq @due and RowKey lt @last "
+        condition = "PartitionKey eq @due and RowKey lt @last"
         for page in self._tables.pages(TABLE, condition, {"due": PARTITION, "last": last}, select=["RowKey"]):
             yield [hint for entity in page if (hint := parse(str(entity["RowKey"])))]
 

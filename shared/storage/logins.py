@@ -37,7 +37,7 @@ class TableLogins:
         def landed() -> str | None:
             found = self._tables.query(
                 TABLE,
-                "PartitionKey eq @bucket and RowKey eq @state ",
+                "PartitionKey eq @bucket and RowKey eq @state",
                 {"bucket": entity["PartitionKey"], "state": state_hash},
             )
             return "*" if found and found[0].get("change_id") == entity["change_id"] else None
@@ -51,7 +51,7 @@ class TableLogins:
     def purge(self, now: datetime) -> int:
         """One query, then 100 deletes a transaction."""
         found = self._tables.query(
-            TABLE, "PartitionKey lt @bucket ", {"bucket": bucket(now - KEPT)}, select=["PartitionKey", "RowKey"]
+            TABLE, "PartitionKey lt @bucket", {"bucket": bucket(now - KEPT)}, select=["PartitionKey", "RowKey"]
         )
         keys = [(str(entity["PartitionKey"]), str(entity["RowKey"])) for entity in found]
         for _, rows in groupby(keys, key=lambda key: key[0]):

@@ -72,7 +72,8 @@ class Tables:
         select: Sequence[str] = (),
         size: int = 1000,
     ) -> Iterator[list[Entity]]:
-        """The same in pages of `size`; each page is one operation. `condition` needs blanks around its parameters."""
+        """The same in pages of `size`; each page is one operation. `condition` needs exactly one
+        blank before each parameter, and one after it except at the end."""
         token: str | None = None
         while True:
             found = self._client(table).query_entities(
