@@ -9,8 +9,10 @@ from typing import NoReturn
 
 import pytest
 
+from tests.site import Browser, Host, Simulator, Site, start_site
 from tools import bootstrap
 from tools.run import azurite as emulator
+from tools.simulator import defaults
 
 pytest_plugins = ["tests.evidence"]
 
@@ -62,8 +64,49 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not emulator.installed():
         part_is_missing("Azurite", "python3 tools/bootstrap.py azurite")
     started = emulator.start_azurite(tmp_path_factory.mktemp("azurite") / "azurite.log")
+    emulator.create_tables(started.connection_string)
     yield started.connection_string
     started.child.stop()
+
+
+@pytest.fixture(scope="module")
+def site(azurite: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A simulator beside the store, without a host yet; tests of one module share it."""
+    started = start_site(tmp_path_factory.mktemp("site"), azurite)
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def simulator(site: Site) -> Simulator:
+    """The simulator as after its start: no faults, no calls, default settings, but every redirect URI kept."""
+    site.simulator.faults()
+    site.simulator.settings(
+        reuse="nonrotating",
+        revoke=False,
+        api_latency=0,
+        token_latency=0,
+        token_lifetime=3600,
+        code_lifetime=60,
+        clock_offset=0,
+        client_secrets=[defaults.CLIENT_SECRET],
+        deny_style="access_denied",
+        auto_consent=None,
+    )
+    site.simulator.clear_calls()
+    return site.simulator
+
+
+@pytest.fixture(scope="module")
+def host(site: Site) -> Host:
+    """One host of the site, shared by the tests of a module."""
+    return site.start_host()
+
+
+@pytest.fixture
+def browser(host: Host) -> Browser:
+    """A fresh browser at that host."""
+    return Browser(host.url)
 
 
 @pytest.fixture(scope="session")

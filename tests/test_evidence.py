@@ -142,17 +142,13 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize(("status", "tests"), ENDINGS.values(), ids=ENDINGS)
-def test_only_a_test_that_passed_to_its_very_end_counts(
-    run: Callable[..., Outcome], status: str, tests: str
-) -> None:
+def test_only_a_test_that_passed_to_its_very_end_counts(run: Callable[..., Outcome], status: str, tests: str) -> None:
     assert run(tests).row("A1")[1] == status
 
 
 @pytest.mark.parametrize("workers", [[], ["-n", "1"]], ids=["serial", "xdist"])
 @pytest.mark.parametrize("name", ['"Z9"', "", '"A1", "r4"'])
-def test_an_unknown_or_absent_id_is_an_error(
-    run: Callable[..., Outcome], name: str, workers: list[str]
-) -> None:
+def test_an_unknown_or_absent_id_is_an_error(run: Callable[..., Outcome], name: str, workers: list[str]) -> None:
     outcome = run(f"@pytest.mark.acceptance({name})\ndef test_it(): pass\n", *workers)
     assert outcome.code != 0
     assert "no row of acceptance.toml is called" in outcome.output

@@ -86,9 +86,7 @@ def test_a_second_bootstrap_waits_for_the_first(work: Workshop) -> None:
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def test_an_installer_does_not_see_the_callers_python(
-    work: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_installer_does_not_see_the_callers_python(work: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIRTUAL_ENV", "elsewhere")
     monkeypatch.setenv("HTTPS_PROXY", "kept")
     (work.root / "nested").mkdir()
@@ -96,9 +94,7 @@ def test_an_installer_does_not_see_the_callers_python(
         assert nested.ask(["sh", "-c", "echo $VIRTUAL_ENV:$HTTPS_PROXY"]) == ":kept"
 
 
-def test_the_browser_that_is_named_is_the_only_candidate(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_browser_that_is_named_is_the_only_candidate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     browser = tmp_path / "browser"
     browser.touch(mode=0o755)
     monkeypatch.setenv("GATEHOUSE_CHROMIUM", str(browser))

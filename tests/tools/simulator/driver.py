@@ -97,9 +97,7 @@ class Driver:
         document = json.dumps(body).encode()
         return self.call("POST", target, document, content_type="application/json", **_bearer(token))
 
-    def wiql(
-        self, query: str, token: str, place: str = "/fabrikam/Payments%20Platform", top: str = ""
-    ) -> Answer:
+    def wiql(self, query: str, token: str, place: str = "/fabrikam/Payments%20Platform", top: str = "") -> Answer:
         return self.post(f"{place}/_apis/wit/wiql{top}", {"query": query}, token)
 
     def works(self, token: str) -> bool:

@@ -101,9 +101,7 @@ def test_an_item_of_another_project_is_as_good_as_missing(data: Driver, ada: str
     assert data.get(f"{PROJECT}/_apis/wit/workitems/1400", ada).status == 404
 
 
-@pytest.mark.parametrize(
-    "target", ["/fabrikam/_apis/nonsense", "/fabrikam", "/", f"{PROJECT}/_apis/wit/wiql"]
-)
+@pytest.mark.parametrize("target", ["/fabrikam/_apis/nonsense", "/fabrikam", "/", f"{PROJECT}/_apis/wit/wiql"])
 def test_an_unknown_route_is_404_in_plain_text(data: Driver, ada: str, target: str) -> None:
     answer = data.get(target, ada)
     assert (answer.status, answer.headers["content-type"]) == (404, "text/plain; charset=utf-8")
@@ -173,9 +171,7 @@ def test_names_in_paths_are_found_by_id_and_in_any_case(data: Driver, ada: str) 
         ("git/7.1/git.json", "/{organization}/{project}/_apis/git/repositories", "get", "repositories"),
     ],
 )
-def test_the_scopes_are_those_of_the_documents(
-    sim: Driver, document: str, path: str, method: str, name: str
-) -> None:
+def test_the_scopes_are_those_of_the_documents(sim: Driver, document: str, path: str, method: str, name: str) -> None:
     declared = {scope for each in operation(document, path, method)["security"] for scope in each["oauth2"]}
     for scope in ("vso.profile", "vso.project", "vso.work", "vso.build", "vso.code"):
         token = sim.sign_in(scope=scope)["access_token"]

@@ -64,9 +64,7 @@ def test_a_last_page_has_no_continuation_header(data: Driver, ada: str) -> None:
     assert "x-ms-continuationtoken" not in data.get("/fabrikam/_apis/projects?$top=4", ada).headers
 
 
-@pytest.mark.parametrize(
-    "target", ["?$top=0", "?$top=-1", "?$top=x", "?stateFilter=odd", "?continuationToken=x"]
-)
+@pytest.mark.parametrize("target", ["?$top=0", "?$top=-1", "?$top=x", "?stateFilter=odd", "?continuationToken=x"])
 def test_wrong_parameters_of_the_projects_list_are_400(data: Driver, ada: str, target: str) -> None:
     assert data.get(f"/fabrikam/_apis/projects{target}", ada).status == 400
 

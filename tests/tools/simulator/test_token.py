@@ -55,12 +55,8 @@ def test_tokens_and_codes_do_not_pass_for_each_other(sim: Driver) -> None:
     assert not sim.works(tokens["refresh_token"])
 
 
-@pytest.mark.parametrize(
-    "secret", ["", "wrong", defaults.CLIENT_SECRET + "x", defaults.CLIENT_SECRET[:-1], None]
-)
-def test_a_wrong_secret_is_400_invalid_client_and_leaves_the_code_alone(
-    sim: Driver, secret: str | None
-) -> None:
+@pytest.mark.parametrize("secret", ["", "wrong", defaults.CLIENT_SECRET + "x", defaults.CLIENT_SECRET[:-1], None])
+def test_a_wrong_secret_is_400_invalid_client_and_leaves_the_code_alone(sim: Driver, secret: str | None) -> None:
     code = sim.code()
     wrong = sim.token(grant_type=CODE_GRANT, assertion=code, client_assertion=secret)
     assert wrong.status == 400
@@ -123,9 +119,7 @@ def test_tokens_die_with_the_secret_that_minted_them(sim: Driver) -> None:
     sim.settings(client_secrets=["the new secret"])
     assert not sim.works(old["access_token"])
     assert sim.works(renewed["access_token"])
-    dead = sim.token(
-        grant_type="refresh_token", assertion=old["refresh_token"], client_assertion="the new secret"
-    )
+    dead = sim.token(grant_type="refresh_token", assertion=old["refresh_token"], client_assertion="the new secret")
     assert dead.json == DEAD_REFRESH_TOKEN
 
 

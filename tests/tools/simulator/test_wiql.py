@@ -60,9 +60,7 @@ def test_literals(literal: str, value: object) -> None:
 
 
 def test_key_words_and_fields_are_case_insensitive_and_spacing_is_free() -> None:
-    query = parse(
-        "select [system.id],[Title] from workitems where [system.state]<>'New'order by [system.id]desc"
-    )
+    query = parse("select [system.id],[Title] from workitems where [system.state]<>'New'order by [system.id]desc")
     assert [column.reference_name for column in query.columns] == ["System.Id", "System.Title"]
     assert query.order[0].descending
 

@@ -68,9 +68,7 @@ def test_unset_fields_are_absent_and_assignees_are_identities(data: Driver, ada:
     items = data.get(f"{ITEMS}?ids={asked}&fields=System.Title,System.AssignedTo", ada).json["value"]
     assigned = [item["fields"].get("System.AssignedTo") for item in items]
     assert None in assigned
-    assert all(
-        "System.AssignedTo" not in item["fields"] or item["fields"]["System.AssignedTo"] for item in items
-    )
+    assert all("System.AssignedTo" not in item["fields"] or item["fields"]["System.AssignedTo"] for item in items)
     assert "Sinéad O'Brien" in {person["displayName"] for person in assigned if person}
 
 
