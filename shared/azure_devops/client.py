@@ -145,9 +145,8 @@ class AzureDevOps:
         except Truncated:
             return _NO_ANSWER, AzureDevOpsError("body cut short")
         refused = refusal(answer, request.scope)
-        pause = refused.retry_after if isinstance(refused, ApiThrottled) else answer.retry_after
-        if pause:
-            self._pauses.remember(caller.user_id, pause)
+        if isinstance(refused, ApiThrottled):
+            self._pauses.remember(caller.user_id, refused.retry_after)
         return answer, refused
 
     def _exchange(self, request: ApiRequest, caller: Caller) -> Received:
@@ -161,12 +160,14 @@ class AzureDevOps:
             stream=True,
         )
         with response:
+            retry_after = parse_retry_after(response.headers.get("Retry-After"), self._now())
+            self._pauses.remember(caller.user_id, retry_after)  # before the body, which may be unusable
             return Received(
                 status=response.status_code,
                 content_type=response.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
                 body=self._body(response, caller),
                 continuation=response.headers.get("x-ms-continuationtoken") or None,
-                retry_after=parse_retry_after(response.headers.get("Retry-After"), self._now()),
+                retry_after=retry_after,
             )
 
     def _body(self, response: requests.Response, caller: Caller) -> bytes:

@@ -37,8 +37,10 @@ class Pauses:
         self._until: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
-    def remember(self, user_id: str, seconds: float) -> None:
-        """No call of this user for so many seconds; a longer pause that already holds stays."""
+    def remember(self, user_id: str, seconds: float | None) -> None:
+        """No call of this user for so many seconds, if any; a longer pause that already holds stays."""
+        if not seconds:
+            return
         until = self._now() + timedelta(seconds=seconds)
         with self._lock:
             if user_id not in self._until and len(self._until) >= MAX_REMEMBERED:
