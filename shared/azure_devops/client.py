@@ -17,9 +17,10 @@ from requests.adapters import HTTPAdapter
 
 from shared.azure_devops import links
 from shared.azure_devops.body import MAX_BODY, Truncated, decode, read_body
-from shared.azure_devops.pacing import Pauses, RetryBudget, parse_retry_after
+from shared.azure_devops.pacing import Pauses, RetryBudget
 from shared.azure_devops.refusals import Received, may_pass, refusal
 from shared.errors import ApiThrottled, ApiUnavailable, AzureDevOpsError, BadRequest, TokenRejected
+from shared.retry_after import parse_retry_after
 
 API_VERSION = "7.1"
 PAGE_TIME = timedelta(seconds=45)

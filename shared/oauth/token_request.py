@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError
 
 from shared.errors import AppFault, GrantEnded, Policy, ProviderError, Suspect, Throttled, Unavailable
 from shared.models.custody import Tokens
-from shared.retry_after import retry_after_seconds
+from shared.retry_after import parse_retry_after
 from shared.sealing import id_of
 
 MAX_ANSWER_BYTES = 256 * 1024
@@ -138,9 +138,9 @@ def parse_token_response(
     if len(body) > MAX_ANSWER_BYTES:
         raise Unavailable("identity service: answer over 256 KiB")
     if status == 429:
-        raise Throttled("identity service: 429", retry_after=retry_after_seconds(headers.get("Retry-After"), now) or 30)
+        raise Throttled("identity service: 429", retry_after=parse_retry_after(headers.get("Retry-After"), now) or 30)
     if status >= 500 or status == 408:
-        wait = retry_after_seconds(headers.get("Retry-After"), now)
+        wait = parse_retry_after(headers.get("Retry-After"), now)
         raise Unavailable(f"identity service: {status}", retry_after=wait)
     answer = json_object(headers, body, status)
     if status == 200:
