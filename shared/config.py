@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from shared.errors import NotConfigured
@@ -176,8 +177,7 @@ class _Reader:
             self._problems.append(f"{name} {problem}")
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(NamedTuple):
     """One thing that the site needs before people can sign in."""
 
     ok: bool

@@ -68,7 +68,7 @@ VIEWS = {
 TEXTS = {
     "home.html": {"providers": [["entra", "Entra ID"]], "scopes": [["vso.work", "Read work items"]]},
     "setup.html": {"needs": [[False, "PUBLIC_URL", "our address", "Set it"], [True, "APP_ID", "the app", "Nothing"]]},
-    "signed_out.html": {"lines": ["The session has ended"]},
+    "signed_out.html": {"lines": ["The session has ended"], "consent_url": "https://identity.example/Profile/View"},
     "logout.html": {},
 }
 ME = {"correlation_id": "c0ffee", "person": "Ada", "csrf": "tok", "path": "/"}
