@@ -38,16 +38,17 @@ class AzureDevOpsProvider:
         scopes: str,
         redirect_uri: str,
         secrets: Callable[[], Sequence[str]],
+        reread: Callable[[], bool],
         now: Callable[[], datetime],
     ) -> None:
-        """`identity_url` is an origin without a trailing slash; `secrets` gives the client secrets, newest first."""
+        """`identity_url` is an origin without a trailing slash; `secrets` and `reread` as in TokenEndpoint."""
         self.redirect_uri = redirect_uri
         self.consent_url = f"{identity_url}/Profile/View"
         self.scopes = scopes
         self._identity_url = identity_url
         self._client_id = client_id
         self._endpoint = TokenEndpoint(
-            f"{identity_url}/oauth2/token", token_types=TOKEN_TYPES, secrets=secrets, now=now
+            f"{identity_url}/oauth2/token", token_types=TOKEN_TYPES, secrets=secrets, reread=reread, now=now
         )
 
     def authorization_url(self, login: Login) -> str:
