@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlencode
 
 import msgspec
@@ -15,18 +15,20 @@ from shared.custody.sign_in import SessionKey
 from shared.errors import Absent, NotSignedIn, SignInAgain, StoreError, TokenRejected, Unreadable
 from shared.models.custody import Connection, Session, UserRecord
 from shared.models.views import Listing
-from shared.services import Services
 from shared.web import csrf, requests
 from shared.web.answers import Answer
 from shared.web.negotiation import Wants, wants
 from shared.web.pages import Frame
 from shared.web.requests import Request
 
+if TYPE_CHECKING:
+    from shared.services import Services
+
 
 class Visit:
     """What a handler gets. A session is looked up when it is first asked for, and once."""
 
-    def __init__(self, request: Request, parameters: dict[str, str], services: Services, correlation_id: str) -> None:
+    def __init__(self, request: Request, parameters: dict[str, str], services: "Services", correlation_id: str) -> None:
         self.request = request
         self.parameters = parameters
         self.services = services
