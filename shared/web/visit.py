@@ -143,9 +143,9 @@ class Visit:
     def form(self, fields: Sequence[str]) -> dict[str, str]:
         """The fields of a form of ours. Raises Forbidden unless it comes from a page of this session."""
         assert self.key is not None
-        # The origin comes first: a form of another site is not even read.
+        csrf.check_origin(self.request, self.services.config.public_url)  # a form of another site is not even read
         given = requests.form(self.request)
-        csrf.check(self.request, given.get(csrf.FIELD), self.key.secret, self.services.config.public_url)
+        csrf.check_token(given.get(csrf.FIELD), self.key.secret)
         return {name: given[name] for name in fields if name in given}
 
     def _touch(self, session: Session) -> None:
