@@ -278,6 +278,10 @@ class VaultError(AppError):
         self.reason = reason
 
 
+class TooLargeToStoreError(Exception):
+    """A sealed value over 60 KiB; no answer of its own, a sign-in explains it."""
+
+
 class Unreadable(AppError):
     """A sealed value does not open: damaged, moved to another place, or not ours. One class for all of it."""
 

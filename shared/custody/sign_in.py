@@ -14,10 +14,12 @@ from shared.errors import (
     SignInUsed,
     StoreError,
     Suspect,
+    TooLargeToStoreError,
     UnknownProvider,
 )
 from shared.models.custody import (
     Connection,
+    Hint,
     Identity,
     Login,
     Profile,
@@ -30,8 +32,6 @@ from shared.models.custody import (
     sha256_hex,
 )
 from shared.oauth.provider import Provider
-from shared.storage.due import Hint
-from shared.storage.rows import TooLargeToStoreError
 
 ROUNDS = 5
 

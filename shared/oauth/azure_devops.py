@@ -9,10 +9,9 @@ from urllib.parse import quote, urlencode
 
 from shared.errors import ProviderError, Unavailable
 from shared.models.custody import Identity, Login, Tokens
-from shared.oauth.provider import Revoked
+from shared.oauth.provider import AZURE_DEVOPS, Revoked
 from shared.oauth.token_request import TokenEndpoint, bounded, bounded_post, json_object
 
-NAME = "azure-devops"
 ISSUER = "https://app.vssps.visualstudio.com"
 """A constant of the user id, whatever host is configured: a person stays the same person (design, Rows)."""
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -25,7 +24,7 @@ WITHDRAWAL = timedelta(milliseconds=350)
 class AzureDevOpsProvider:
     """Fulfils Provider with the endpoints of app.vssps.visualstudio.com."""
 
-    name = NAME
+    name = AZURE_DEVOPS
     title = "Azure DevOps"
     issuer = ISSUER
     offers_revocation = True  # undocumented (facts 1.8): asked each time, and "not offered" is an answer
@@ -123,7 +122,7 @@ class AzureDevOpsProvider:
         if not isinstance(subject, str) or not 1 <= len(subject) <= 128:
             raise Unavailable("profile: no id")
         name, email = _text(profile, "displayName", "DisplayName"), _text(profile, "emailAddress", "EmailAddress")
-        return Identity(NAME, ISSUER, subject.lower(), name or "Azure DevOps user", email)
+        return Identity(AZURE_DEVOPS, ISSUER, subject.lower(), name or "Azure DevOps user", email)
 
 
 def _revocation_answer(status: int, headers: Mapping[str, str]) -> Revoked:

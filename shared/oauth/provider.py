@@ -7,6 +7,9 @@ from typing import Protocol
 
 from shared.models.custody import Identity, Login, Tokens
 
+AZURE_DEVOPS = "azure-devops"
+"""Name of the legacy provider: in addresses, cookies, rows and events."""
+
 
 class Revoked(StrEnum):
     """What became of an attempt to revoke."""
