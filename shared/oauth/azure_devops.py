@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode
 
-from shared.errors import ProviderError, Unavailable
+from shared.errors import ProviderError, ScopeMissing, Unavailable
 from shared.models.custody import Identity, Login, Tokens
 from shared.oauth.provider import AZURE_DEVOPS, Revoked
 from shared.oauth.token_request import TokenEndpoint, bounded, bounded_post, json_object
@@ -62,12 +62,12 @@ class AzureDevOpsProvider:
         return f"{self._identity_url}/oauth2/authorize?{urlencode(query, quote_via=quote)}"
 
     def redeem(self, code: str, login: Login) -> tuple[Tokens, Identity]:
-        """Facts 1.4; then the profile, which alone says who signed in."""
+        """Facts 1.4; then the profile, which alone says who signed in: ScopeMissing where it may not be read."""
         del login  # no PKCE here
         tokens = self._endpoint.exchange(lambda secret: self._form(secret, CODE_GRANT, code))
         try:
             return tokens, self._identity(tokens.access_token)
-        except ProviderError:
+        except (ProviderError, ScopeMissing):
             self._withdraw(tokens)
             raise
 
@@ -115,6 +115,8 @@ class AzureDevOpsProvider:
             PROFILE_SECONDS,
             headers={"Authorization": f"Bearer {access_token}", "Accept": "application/json"},
         )
+        if status == 403:
+            raise ScopeMissing("vso.profile")
         if status != 200:
             raise Unavailable(f"profile: {status}")
         profile = json_object(headers, body, status)
