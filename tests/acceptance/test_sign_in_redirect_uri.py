@@ -70,9 +70,7 @@ def test_a_wrong_host_name_begins_no_sign_in(simulator: Simulator, host: Host, e
 
 
 @pytest.mark.acceptance("A1")
-def test_an_allowed_host_name_gets_the_same_redirect_uri(
-    site: Site, simulator: Simulator, evidence: Report
-) -> None:
+def test_an_allowed_host_name_gets_the_same_redirect_uri(site: Site, simulator: Simulator, evidence: Report) -> None:
     """Under a front door's name, and under our own in capitals, it is still built from PUBLIC_URL alone."""
     port = processes.free_port()
     public_url = f"http://localhost:{port}"

@@ -69,9 +69,7 @@ class Last:
 def at(host: Host, scene: Scene, attempt: Attempt) -> Last:
     """The callback of `attempt`, sent to another process that answers under the same name."""
     target = urlsplit(attempt.url)
-    return Last(
-        attempt.browser, f"{host.url}{target.path}?{target.query}", {"Host": urlsplit(scene.host.url).netloc}
-    )
+    return Last(attempt.browser, f"{host.url}{target.path}?{target.query}", {"Host": urlsplit(scene.host.url).netloc})
 
 
 def with_state(attempt: Attempt, state: str) -> str:
