@@ -309,7 +309,7 @@ def _assert_random(states: list[str]) -> None:
     numbers = [int.from_bytes(urlsafe_b64decode(state + "=")) for state in states]
     ones = Counter(bit for number in numbers for bit in range(256) if number >> bit & 1)
     share = [ones[bit] / len(numbers) for bit in range(256)]
-    assert 0.35 < min(share)
+    assert min(share) > 0.35
     assert max(share) < 0.65
     for half in (lambda number: number >> 128, lambda number: number & (1 << 128) - 1):
         assert len({half(number) for number in numbers}) == len(numbers)
