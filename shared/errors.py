@@ -184,6 +184,15 @@ class SignInRefused(SignInError):
     reason = "refused"
 
 
+class SignInUnavailable(SignInError):
+    """The provider gave no usable answer when the code was to be redeemed; `retry_after` where it asks to wait."""
+
+    status = 503
+    kind = "sign-in-unavailable"
+    title = "The sign-in service of Azure DevOps does not answer as it should"
+    reason = "unavailable"
+
+
 class UnknownProvider(NotFound):
     """No provider of this name is configured."""
 

@@ -124,7 +124,7 @@ def test_a_malformed_token_response_makes_no_session(
 ) -> None:
     """An error page that says to start again, no cookie, no row but the burnt state, and no second call."""
     attempt, tokens = under_way(browser), tokens_bought_elsewhere(simulator, host)
-    before = rows(azurite)
+    before, failed = rows(azurite), len(host.events("sign_in_failed"))
     simulator.clear_calls()
     simulator.faults({"match": {"grant": "code"}, "action": MALFORMED[name](tokens)})
     answer = attempt.visit()
@@ -136,6 +136,7 @@ def test_a_malformed_token_response_makes_no_session(
     assert browser.session_cookie is None
     assert browser.get("/dashboard").headers["Location"].startswith("/auth/login")
     assert rows(azurite) == before | {"logins": before["logins"] + 1}
+    assert len(host.events("sign_in_failed")) == failed + 1
     evidence(cases=1)
 
 
@@ -151,6 +152,21 @@ def test_what_the_service_may_send_is_taken(
     assert simulator.injected() == 1
     assert len(browser.api("/dashboard").json()["items"]) == 2
     assert pending(browser) == {}
+    evidence(cases=1)
+
+
+@pytest.mark.acceptance("A7")
+def test_tokens_that_nobody_will_store_are_withdrawn(
+    simulator: Simulator, browser: Browser, host: Host, evidence: Report
+) -> None:
+    """Where the service offers it: the access token of an answer without a refresh token is revoked at once."""
+    simulator.settings(revoke=True)
+    attempt, tokens = under_way(browser), tokens_bought_elsewhere(simulator, host)
+    before = simulator.tokens()["revoke_requests"]
+    simulator.faults({"match": {"grant": "code"}, "action": without("refresh_token")(tokens)})
+    assert attempt.visit().status_code == 400
+    after = simulator.tokens()["revoke_requests"]
+    assert after == before | {"access_token": before["access_token"] + 1}
     evidence(cases=1)
 
 
@@ -196,17 +212,23 @@ def test_an_omitted_refresh_token_keeps_the_old_one(
     evidence(cases=1)
 
 
-CLAMPED = {0: 60, "0": 60, 1: 60, "59": 60, 60: 60, 3600: 3600, 86400: 86400, "86401": 86400, 999_999_999_999: 86400}
+CLAMPED = {0: 60, "59": 60, 3600: 3600, "86401": 86400, 999_999_999_999: 86400}
+
+
+@pytest.fixture(scope="module")
+def lasting_host(site: Site) -> Host:
+    """A host whose sessions outlive a token of a day."""
+    return site.start_host(SESSION_IDLE_HOURS="48", SESSION_LIFETIME_HOURS="48")
 
 
 @pytest.mark.acceptance("A7")
 @pytest.mark.parametrize("sent", CLAMPED, ids=repr)
 def test_a_lifetime_is_taken_within_limits(
-    azurite: str, site: Site, simulator: Simulator, browser: Browser, host: Host, evidence: Report, sent: int | str
+    azurite: str, site: Site, simulator: Simulator, lasting_host: Host, evidence: Report, sent: int | str
 ) -> None:
     """What is sent as expires_in counts as at least one minute and at most a day, at sign-in and at refresh."""
-    wanted = timedelta(seconds=CLAMPED[sent])
-    attempt, tokens = under_way(browser), tokens_bought_elsewhere(simulator, host)
+    wanted, browser = timedelta(seconds=CLAMPED[sent]), Browser(lasting_host.url)
+    attempt, tokens = under_way(browser), tokens_bought_elsewhere(simulator, lasting_host)
     simulator.faults({"action": {"status": 200, "json": tokens | {"expires_in": sent}}, "match": {"path": "/token"}})
     assert attempt.visit().status_code == 303
     first = stored(azurite, browser).connection
