@@ -37,7 +37,7 @@ class Provider(Protocol):
         ...
 
     def redeem(self, code: str, login: Login) -> tuple[Tokens, Identity]:
-        """Exchange an authorization code, once. Raises a ProviderError; ScopeMissing when the profile may not be read."""
+        """Exchange an authorization code, once. Raises a ProviderError, or ScopeMissing for the profile's scope."""
         ...
 
     def refresh(self, refresh_token: str) -> Tokens:
