@@ -206,7 +206,7 @@ def test_a_browser_has_at_most_five_sign_ins_under_way(simulator: Simulator, bro
     assert len(pending(browser)) == 5
     simulator.clear_calls()
     lost = Browser(browser.base)
-    lost.http.cookies.update({name: value for name, value in pending(browser).items()})
+    lost.http.cookies.update(dict(pending(browser)))
     for attempt in attempts[:3]:
         assert Attempt(lost, attempt.url).visit().status_code == 400
     assert token_calls(simulator) == 0
