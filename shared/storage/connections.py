@@ -254,9 +254,7 @@ class TableConnections:
         return _conditional("update", entity, record.sessions_etag) if record.sessions_etag else ("create", entity)
 
     def _row(self, user_id: str, row_key: str) -> Mapping[str, Any] | None:
-        found = self._tables.query(
-            TABLE, "PartitionKey eq @user and RowKey eq @row", {"user": user_id, "row": row_key}
-        )
+        found = self._tables.query(TABLE, "PartitionKey eq @user and RowKey eq @row", {"user": user_id, "row": row_key})
         return found[0] if found else None
 
     def _row_exists(self, user_id: str, row_key: str) -> bool:
