@@ -119,6 +119,20 @@ def test_a_body_that_is_none_is_a_502(
     evidence(cases=1, faults=faults)
 
 
+@pytest.mark.acceptance("U4")
+def test_sixty_four_levels_are_the_limit(
+    host: Host, simulator: Simulator, signed_in: Callable[[Host], Browser], evidence: Report
+) -> None:
+    """Also inside members that we don't read, where no shape would refuse them."""
+    browser = signed_in(host)
+    for levels, status in ((64, 200), (65, 502)):
+        unread = "[" * (levels - 1) + "]" * (levels - 1)
+        action = {"status": 200, "body": f'{{"value":[],"more":{unread}}}', "headers": {"Content-Type": "text/json"}}
+        simulator.faults({"match": {"path": "/_apis/"}, "action": action})
+        assert browser.get(PATH).status_code == status
+        evidence(cases=1, faults=simulator.injected())
+
+
 def list_of(names: int, filler: str) -> bytes:
     return json.dumps({"value": [{"id": "a", "name": filler}] * names}).encode()
 
