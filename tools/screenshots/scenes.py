@@ -33,8 +33,11 @@ class Scene:
     fault: Mapping[str, Any] | None = None
 
     def show(self, page: Page, stage: Stage) -> None:
-        """Bring a fresh browser there. Raises SceneError when the page answers with another status."""
-        if self.person:
+        """Bring a browser there, signed in first where it is not yet.
+
+        Raises SceneError when the page answers with another status.
+        """
+        if self.person and not page.context.cookies(stage.site):
             sign_in(page, stage, self.person)
         stage.faults(*([self.fault] if self.fault else []))
         response = page.goto(self.address.format_map(origins(stage)))
