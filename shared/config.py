@@ -4,17 +4,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from shared.errors import NotConfigured
+from shared.sealing import parse_keys, secret_list
 
 DEFAULT_SCOPES = "vso.work vso.build vso.code vso.project vso.profile"
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-KEY = re.compile(r"[0-9a-fA-F]{64}")
 SCOPES = re.compile(r"[a-z]+[a-z._]*( [a-z]+[a-z._]*)*")
 ORGANIZATION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?")
 HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
-NOT_YET = ("ENTRA_CLIENT_ID", "ENTRA_TENANT_ID", "ENTRA_CLIENT_SECRET", "ALLOWED_TENANTS", "KEY_VAULT_URL")
+NOT_YET = ("ENTRA_CLIENT_ID", "ENTRA_TENANT_ID", "ENTRA_CLIENT_SECRET", "ALLOWED_TENANTS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Config:
     token_store_url: str | None
     storage_connection_string: str | None = field(repr=False)
     azure_client_id: str | None
+    key_vault_url: str | None
     session_lifetime: timedelta
     session_idle: timedelta
     sessions_not_before: datetime | None
@@ -82,6 +84,7 @@ class _Reader:
             token_store_url=self._origin("TOKEN_STORE_URL", "", may_have_path=True) or None,
             storage_connection_string=self._text("AzureWebJobsStorage") or None,
             azure_client_id=self._text("AZURE_CLIENT_ID") or None,
+            key_vault_url=self._vault(),
             session_lifetime=timedelta(hours=self._number("SESSION_LIFETIME_HOURS", 24, 1, 24 * 90)),
             session_idle=timedelta(hours=self._number("SESSION_IDLE_HOURS", 8, 1, 24 * 90)),
             sessions_not_before=self._moment("SESSIONS_NOT_BEFORE"),
@@ -104,8 +107,9 @@ class _Reader:
         if not app_id:
             return None
         self._unless(bool(GUID.fullmatch(app_id)), "AZURE_DEVOPS_APP_ID", "is not a GUID")
-        secrets = tuple(part.strip() for part in self._text("AZURE_DEVOPS_CLIENT_SECRET").split(",") if part.strip())
-        self._unless(bool(secrets), "AZURE_DEVOPS_CLIENT_SECRET", "is missing")
+        secrets = secret_list(self._text("AZURE_DEVOPS_CLIENT_SECRET"))
+        known = bool(secrets) or bool(self._text("KEY_VAULT_URL"))
+        self._unless(known, "AZURE_DEVOPS_CLIENT_SECRET", "is missing")
         callback = self._text("CALLBACK_URL", f"{public_url}/auth/callback")
         self._unless(callback == f"{public_url}/auth/callback", "CALLBACK_URL", "is not PUBLIC_URL + /auth/callback")
         scopes = " ".join(self._text("AZURE_DEVOPS_SCOPES", DEFAULT_SCOPES).split())
@@ -114,13 +118,21 @@ class _Reader:
         self._unless(sign_in in ("on", "off"), "AZURE_DEVOPS_SIGN_IN", "is neither on nor off")
         return LegacySettings(app_id, callback, scopes, secrets, sign_in == "on")
 
+    def _vault(self) -> str | None:
+        """With a vault, the settings that it replaces must be absent: two sources of a secret are one too many."""
+        url = self._origin("KEY_VAULT_URL", "")
+        for name in ("TOKEN_ENCRYPTION_KEY", "AZURE_DEVOPS_CLIENT_SECRET"):
+            self._unless(not url or not self._text(name), name, "must be absent where KEY_VAULT_URL is set")
+        return url or None
+
     def _keys(self) -> tuple[bytes, ...]:
-        parts = [part.strip() for part in self._text("TOKEN_ENCRYPTION_KEY").split(",") if part.strip()]
-        name = "TOKEN_ENCRYPTION_KEY"
-        self._unless(bool(parts), name, "is missing")
-        valid = [part for part in parts if KEY.fullmatch(part)]
-        self._unless(len(valid) == len(parts), name, "is not a list of keys of 64 hex digits")
-        return tuple(bytes.fromhex(part) for part in valid)
+        name, text = "TOKEN_ENCRYPTION_KEY", self._text("TOKEN_ENCRYPTION_KEY")
+        if self._text("KEY_VAULT_URL"):
+            return ()
+        self._unless(bool(secret_list(text)), name, "is missing")
+        keys = parse_keys(text)
+        self._unless(bool(keys) or not secret_list(text), name, "is not a list of keys of 64 hex digits")
+        return keys
 
     def _origin(self, name: str, default: str | None, *, may_have_path: bool = False) -> str:
         text = self._text(name, default or "")
@@ -176,8 +188,7 @@ class _Reader:
             self._problems.append(f"{name} {problem}")
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(NamedTuple):
     """One thing that the site needs before people can sign in."""
 
     ok: bool
@@ -221,7 +232,7 @@ def needs(environ: Mapping[str, str]) -> list[Need]:
     wrong = {problem.split(" ", 1)[0]: problem for problem in problems}
     if not environ.get("AZURE_DEVOPS_APP_ID", "").strip():
         wrong.setdefault("AZURE_DEVOPS_APP_ID", "AZURE_DEVOPS_APP_ID is missing")
-    if not environ.get("AZURE_DEVOPS_CLIENT_SECRET", "").strip():
+    if not (environ.get("AZURE_DEVOPS_CLIENT_SECRET", "").strip() or environ.get("KEY_VAULT_URL", "").strip()):
         wrong.setdefault("AZURE_DEVOPS_CLIENT_SECRET", "AZURE_DEVOPS_CLIENT_SECRET is missing")
     listed = [Need(name not in wrong, name, purpose, remedy) for name, purpose, remedy in NEEDS]
     known = {name for name, _, _ in NEEDS}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.site import Browser, Host, Simulator, Site, start_site
 from tools import bootstrap
@@ -15,6 +16,10 @@ from tools.run import azurite as emulator
 from tools.simulator import defaults
 
 pytest_plugins = ["tests.evidence"]
+
+# How long an example takes says more about this machine's other work than about our code.
+settings.register_profile("gatehouse", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gatehouse")
 
 AXE = Path(".tools", "axe", "node_modules", "axe-core", "axe.min.js")
 

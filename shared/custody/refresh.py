@@ -32,8 +32,7 @@ from shared.errors import (
     Throttled,
     Unavailable,
 )
-from shared.models.custody import Connection, Lease, Revocation, Status, Tokens, UserRecord, new_id
-from shared.storage.due import Hint
+from shared.models.custody import Connection, Hint, Lease, Revocation, Status, Tokens, UserRecord, new_id
 
 POLICY_PAUSE = timedelta(minutes=5)
 

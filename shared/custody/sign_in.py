@@ -6,18 +6,24 @@ from dataclasses import dataclass, field
 from shared.custody import Custody, refresh, rules
 from shared.custody.sign_out import sign_out
 from shared.errors import (
+    AppFault,
     Fenced,
     GrantEnded,
+    Policy,
+    ProviderError,
     SignInError,
     SignInExpired,
     SignInRefused,
+    SignInUnavailable,
     SignInUsed,
     StoreError,
     Suspect,
+    TooLargeToStoreError,
     UnknownProvider,
 )
 from shared.models.custody import (
     Connection,
+    Hint,
     Identity,
     Login,
     Profile,
@@ -30,8 +36,6 @@ from shared.models.custody import (
     sha256_hex,
 )
 from shared.oauth.provider import Provider
-from shared.storage.due import Hint
-from shared.storage.rows import TooLargeToStoreError
 
 ROUNDS = 5
 
@@ -77,7 +81,7 @@ def finish(custody: Custody, login: Login, code: str, *, browser: str, previous:
         raise UnknownProvider(login.provider)
     if not custody.logins.burn(sha256_hex(login.state), login.started_at):
         raise SignInUsed(login.provider)
-    tokens, identity = _redeem(provider, code, login)
+    tokens, identity = _redeem(custody, provider, code, login)
     new = SessionKey(identity.user_id, new_secret())
     try:
         _store(custody, provider, tokens, identity, new, browser, previous)
@@ -90,12 +94,18 @@ def finish(custody: Custody, login: Login, code: str, *, browser: str, previous:
     return new
 
 
-def _redeem(provider: Provider, code: str, login: Login) -> tuple[Tokens, Identity]:
+def _redeem(custody: Custody, provider: Provider, code: str, login: Login) -> tuple[Tokens, Identity]:
     try:
         tokens, identity = provider.redeem(code, login)
     except (GrantEnded, Suspect) as error:
         raise SignInExpired(f"code refused: {error.reason}") from None
+    except (AppFault, Policy) as error:
+        custody.emit("sign_in_failed", provider=provider.name, reason=error.reason)
+        raise
+    except ProviderError as error:
+        raise SignInUnavailable(str(error), retry_after=error.retry_after) from None
     if tokens.refresh_token is None:
+        _withdraw(provider, tokens)
         raise SignInRefused("no refresh token was given")
     return tokens, identity
 
@@ -191,5 +201,6 @@ def _evicted(custody: Custody, record: UserRecord, previous: SessionKey | None) 
 def _withdraw(provider: Provider, tokens: Tokens) -> None:
     """Nobody will store these tokens: don't leave them alive where the service can help it."""
     half = rules.REVOKE_AT_ONCE / 2
-    provider.revoke(tokens.refresh_token or "", "refresh_token", timeout=half)
+    if tokens.refresh_token is not None:
+        provider.revoke(tokens.refresh_token, "refresh_token", timeout=half)
     provider.revoke(tokens.access_token, "access_token", timeout=half)

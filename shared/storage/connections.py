@@ -184,9 +184,9 @@ class TableConnections:
         )
 
     def add_revocation(self, user_id: str, revocation: Revocation) -> None:
-        """An insert under a random id: taken means that our own insert came through."""
+        """An insert under a random id: taken after a lost reply means that our own insert came through."""
         entity = rows.revocation_entity(user_id, revocation, self._keys())
-        self._tables.write(lambda: self._tables.insert(TABLE, entity), lambda: "*")
+        self._fencing(lambda: self._tables.write(lambda: self._tables.insert(TABLE, entity), lambda: "*"))
 
     def update_revocation(self, user_id: str, revocation: Revocation) -> Revocation:
         """A replace with If-Match, so that a settled row keeps no ciphertext."""
@@ -254,9 +254,7 @@ class TableConnections:
         return _conditional("update", entity, record.sessions_etag) if record.sessions_etag else ("create", entity)
 
     def _row(self, user_id: str, row_key: str) -> Mapping[str, Any] | None:
-        found = self._tables.query(
-            TABLE, "PartitionKey eq @user and RowKey eq @row", {"user": user_id, "row": row_key}
-        )
+        found = self._tables.query(TABLE, "PartitionKey eq @user and RowKey eq @row", {"user": user_id, "row": row_key})
         return found[0] if found else None
 
     def _row_exists(self, user_id: str, row_key: str) -> bool:

@@ -347,6 +347,16 @@ def test_a_pause_is_obeyed_before_the_next_call_of_that_user_alone(upstream, sta
     assert len(up.server.calls) == 3
 
 
+@pytest.mark.parametrize("body", [b"no json", b" " * (10 * 2**20 + 1)], ids=["shape", "size"])
+def test_a_pause_holds_whatever_the_body_is_worth(upstream, body):
+    up = upstream(lambda _: Response(body=body, headers={"Retry-After": "60"}))
+    with pytest.raises(AzureDevOpsError):
+        up.get()
+    with pytest.raises(ApiThrottled):
+        up.get()
+    assert len(up.server.calls) == 1
+
+
 def test_a_short_pause_is_waited_for(upstream):
     up = upstream(in_turn(answer_json({}, **{"Retry-After": "2"}), answer_json({})))
     up.get()

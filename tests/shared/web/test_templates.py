@@ -74,7 +74,7 @@ TEXTS = {
             {"ok": True, "setting": "APP_ID", "purpose": "the app", "remedy": "Nothing"},
         ]
     },
-    "signed_out.html": {"lines": ["The session has ended"]},
+    "signed_out.html": {"lines": ["The session has ended"], "consent_url": "https://identity.example/Profile/View"},
     "logout.html": {},
 }
 ME = {"correlation_id": "c0ffee", "person": "Ada", "csrf": "tok", "path": "/"}
