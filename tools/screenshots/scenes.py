@@ -9,6 +9,7 @@ from playwright.sync_api import Page, Response
 from tools.screenshots.stage import Stage
 
 ADA = "Ada Lovelace"
+BJORN = "Björn Åkesson"
 CHEN = "Chen Wei"
 PROJECT = "{site}/org/fabrikam/project/Payments%20Platform"
 EMPTY_PROJECT = "{site}/org/fabrikam/project/Empty%20Room"
@@ -89,7 +90,7 @@ SCENES = (
     Scene("error-503", PROJECT + "/repos", ADA, status=503, fault=DOWN),
     Scene("logout", "{site}/auth/logout", ADA),
     Scene("logout-stranger", "{site}/auth/logout"),
-    Scene("signed-out", "{site}/auth/logout", ADA, presses=("Sign out now",)),
+    Scene("signed-out", "{site}/auth/logout", BJORN, presses=("Sign out now",)),
 )
 
 
