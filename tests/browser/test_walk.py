@@ -97,9 +97,18 @@ def test_back_after_a_sign_out_shows_nothing_private(stage: Stage, page: Page) -
     follow(page, "fabrikam")
     stands_before(page, "Projects in fabrikam")
     press(page, "Sign out")
-    page.go_back()
+    page.go_back(wait_until="commit")
     stands_before(page, "Grant this application access?")
     assert "Payments Platform" not in page.content()
+
+
+def test_a_sign_out_clears_what_the_site_left_in_the_browser(stage: Stage, page: Page) -> None:
+    """Clear-Site-Data works: cookies and storage of this origin are empty."""
+    sign_in(page, stage, ADA)
+    page.evaluate("localStorage.setItem('left', 'behind')")
+    press(page, "Sign out")
+    assert page.evaluate("localStorage.length") == 0
+    assert page.context.cookies() == []
 
 
 @pytest.mark.parametrize(
