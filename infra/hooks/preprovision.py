@@ -73,7 +73,7 @@ def _no_secret_on_disk() -> None:
     if named:
         raise HookError(
             f"{', '.join(named)} stands unencrypted in .azure/{found.get('AZURE_ENV_NAME', '…')}/.env. Remove the "
-            "line, renew the secret if anybody may have read it, and hand it over by the prompt or the shell's environment."
+            "line, renew the secret if anybody may have read it, and hand it over by the prompt or by the shell."
         )
 
 

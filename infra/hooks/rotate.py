@@ -82,8 +82,8 @@ def _drop_old(vault: Vault, name: str, found: Stored, *, force: bool) -> None:
     if age < SETTLED_AFTER and not force:
         raise HookError(
             f"{name} was written {age.total_seconds() / 60:.0f} minutes ago: rows may still need the old one, "
-            f"and what only it opens would be lost. Wait for {SETTLED_AFTER.total_seconds() / 3600:.0f} hours and for 0 "
-            "rows with the old one in the `tick` events, or say --force."
+            f"and what only it opens would be lost. Wait for {SETTLED_AFTER.total_seconds() / 3600:.0f} hours and for "
+            "0 rows with the old one in the `tick` events, or say --force."
         )
     vault.write(name, entries[0], found.expires)
     say(f"{name}: only {secret_lists.id_of(entries[0])} is left; earlier versions stay in the vault's history")
