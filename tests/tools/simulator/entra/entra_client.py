@@ -54,9 +54,7 @@ class EntraClient:
 
     def decide(self, user: str = "ada", decision: str = "accept", tenant: str = "", **changes: str | None) -> Answer:
         fields = {**authorize_fields(**changes), "user": user, "decision": decision}
-        return self._keep(
-            self.driver.form(self.path("oauth2/v2.0/authorize", tenant), fields, **self._headers())
-        )
+        return self._keep(self.driver.form(self.path("oauth2/v2.0/authorize", tenant), fields, **self._headers()))
 
     def code(self, user: str = "ada", **changes: str | None) -> str:
         return self.decide(user, **changes).callback["code"]
@@ -126,7 +124,7 @@ def authorize_fields(**changes: str | None) -> dict[str, str]:
 
 def challenge_of(answer: Answer) -> dict[str, Any]:
     """The claims that a 401 asks for."""
-    from base64 import b64decode  # noqa: PLC0415
+    from base64 import b64decode
 
     encoded = answer.headers["www-authenticate"].partition('claims="')[2].partition('"')[0]
     return json.loads(b64decode(encoded))
