@@ -4,17 +4,23 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit
+from typing import NamedTuple
 
 from shared.errors import NotConfigured
+from shared.sealing import parse_keys, secret_list
 
 DEFAULT_SCOPES = "vso.work vso.build vso.code vso.project vso.profile"
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-KEY = re.compile(r"[0-9a-fA-F]{64}")
 SCOPES = re.compile(r"[a-z]+[a-z._]*( [a-z]+[a-z._]*)*")
 ORGANIZATION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?")
+ORIGIN = re.compile(
+    r"(?P<scheme>https?)://(?P<authority>(?P<host>[a-z0-9.-]+|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?)"
+    r"(?P<path>(/[A-Za-z0-9._-]+)*)/?",
+    re.IGNORECASE | re.ASCII,
+)
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
-NOT_YET = ("ENTRA_CLIENT_ID", "ENTRA_TENANT_ID", "ENTRA_CLIENT_SECRET", "ALLOWED_TENANTS", "KEY_VAULT_URL")
+NOT_YET = ("ENTRA_CLIENT_ID", "ENTRA_TENANT_ID", "ENTRA_CLIENT_SECRET", "ALLOWED_TENANTS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,7 @@ class Config:
     token_store_url: str | None
     storage_connection_string: str | None = field(repr=False)
     azure_client_id: str | None
+    key_vault_url: str | None
     session_lifetime: timedelta
     session_idle: timedelta
     sessions_not_before: datetime | None
@@ -82,6 +89,7 @@ class _Reader:
             token_store_url=self._origin("TOKEN_STORE_URL", "", may_have_path=True) or None,
             storage_connection_string=self._text("AzureWebJobsStorage") or None,
             azure_client_id=self._text("AZURE_CLIENT_ID") or None,
+            key_vault_url=self._vault(),
             session_lifetime=timedelta(hours=self._number("SESSION_LIFETIME_HOURS", 24, 1, 24 * 90)),
             session_idle=timedelta(hours=self._number("SESSION_IDLE_HOURS", 8, 1, 24 * 90)),
             sessions_not_before=self._moment("SESSIONS_NOT_BEFORE"),
@@ -104,8 +112,9 @@ class _Reader:
         if not app_id:
             return None
         self._unless(bool(GUID.fullmatch(app_id)), "AZURE_DEVOPS_APP_ID", "is not a GUID")
-        secrets = tuple(part.strip() for part in self._text("AZURE_DEVOPS_CLIENT_SECRET").split(",") if part.strip())
-        self._unless(bool(secrets), "AZURE_DEVOPS_CLIENT_SECRET", "is missing")
+        secrets = secret_list(self._text("AZURE_DEVOPS_CLIENT_SECRET"))
+        known = bool(secrets) or bool(self._text("KEY_VAULT_URL"))
+        self._unless(known, "AZURE_DEVOPS_CLIENT_SECRET", "is missing")
         callback = self._text("CALLBACK_URL", f"{public_url}/auth/callback")
         self._unless(callback == f"{public_url}/auth/callback", "CALLBACK_URL", "is not PUBLIC_URL + /auth/callback")
         scopes = " ".join(self._text("AZURE_DEVOPS_SCOPES", DEFAULT_SCOPES).split())
@@ -114,31 +123,35 @@ class _Reader:
         self._unless(sign_in in ("on", "off"), "AZURE_DEVOPS_SIGN_IN", "is neither on nor off")
         return LegacySettings(app_id, callback, scopes, secrets, sign_in == "on")
 
+    def _vault(self) -> str | None:
+        """With a vault, the settings that it replaces must be absent: two sources of a secret are one too many."""
+        url = self._origin("KEY_VAULT_URL", "")
+        for name in ("TOKEN_ENCRYPTION_KEY", "AZURE_DEVOPS_CLIENT_SECRET"):
+            self._unless(not url or not self._text(name), name, "must be absent where KEY_VAULT_URL is set")
+        return url or None
+
     def _keys(self) -> tuple[bytes, ...]:
-        parts = [part.strip() for part in self._text("TOKEN_ENCRYPTION_KEY").split(",") if part.strip()]
-        name = "TOKEN_ENCRYPTION_KEY"
-        self._unless(bool(parts), name, "is missing")
-        valid = [part for part in parts if KEY.fullmatch(part)]
-        self._unless(len(valid) == len(parts), name, "is not a list of keys of 64 hex digits")
-        return tuple(bytes.fromhex(part) for part in valid)
+        name, text = "TOKEN_ENCRYPTION_KEY", self._text("TOKEN_ENCRYPTION_KEY")
+        if self._text("KEY_VAULT_URL"):
+            return ()
+        self._unless(bool(secret_list(text)), name, "is missing")
+        keys = parse_keys(text)
+        self._unless(bool(keys) or not secret_list(text), name, "is not a list of keys of 64 hex digits")
+        return keys
 
     def _origin(self, name: str, default: str | None, *, may_have_path: bool = False) -> str:
         text = self._text(name, default or "")
         if not text:
             self._unless(default is not None, name, "is missing")
             return ""
-        try:
-            parts = urlsplit(text)
-            host, _ = parts.hostname, parts.port
-        except ValueError:
-            host, parts = None, urlsplit("")
-        plain = not (parts.query or parts.fragment or parts.username) and (may_have_path or parts.path in ("", "/"))
-        self._unless(
-            bool(host) and parts.scheme in ("http", "https") and plain, name, "is not an origin (https://host)"
-        )
-        loopback = host in ("localhost", "127.0.0.1", "::1")
-        self._unless(parts.scheme != "http" or loopback, name, "must be https except on loopback")
-        return text.rstrip("/")
+        match = ORIGIN.fullmatch(text)
+        valid = match is not None and (may_have_path or not match["path"]) and int(match["port"] or 0) < 65536
+        self._unless(valid, name, "is not an origin (https://host)")
+        if match is None:
+            return text
+        scheme, authority = match["scheme"].lower(), match["authority"].lower()
+        self._unless(scheme == "https" or match["host"].lower() in LOOPBACK, name, "must be https except on loopback")
+        return f"{scheme}://{authority}{match['path']}"
 
     def _support_url(self) -> str | None:
         text = self._text("SUPPORT_URL")
@@ -176,8 +189,7 @@ class _Reader:
             self._problems.append(f"{name} {problem}")
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(NamedTuple):
     """One thing that the site needs before people can sign in."""
 
     ok: bool
@@ -221,7 +233,7 @@ def needs(environ: Mapping[str, str]) -> list[Need]:
     wrong = {problem.split(" ", 1)[0]: problem for problem in problems}
     if not environ.get("AZURE_DEVOPS_APP_ID", "").strip():
         wrong.setdefault("AZURE_DEVOPS_APP_ID", "AZURE_DEVOPS_APP_ID is missing")
-    if not environ.get("AZURE_DEVOPS_CLIENT_SECRET", "").strip():
+    if not (environ.get("AZURE_DEVOPS_CLIENT_SECRET", "").strip() or environ.get("KEY_VAULT_URL", "").strip()):
         wrong.setdefault("AZURE_DEVOPS_CLIENT_SECRET", "AZURE_DEVOPS_CLIENT_SECRET is missing")
     listed = [Need(name not in wrong, name, purpose, remedy) for name, purpose, remedy in NEEDS]
     known = {name for name, _, _ in NEEDS}

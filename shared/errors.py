@@ -13,6 +13,7 @@ AppError (never raised itself)
 ├── SignInError             400  a callback that must not become a session; children say why
 ├── ProviderError                the token service's answer: GrantEnded Suspect AppFault Policy Throttled Unavailable
 ├── StoreError              503  the token store: Fenced (row changed or gone), Busy (somebody else's lease)
+├── VaultError              503  a key or client secret of ours can't be read
 ├── Unreadable              503  a sealed value that does not open; UnknownKey: sealed with a key we do not have (yet)
 └── AzureDevOpsError             an answer of the REST API: TokenRejected AccessDenied ScopeMissing Absent Broken …
 """
@@ -271,6 +272,23 @@ class Busy(StoreError):
 
     kind = "refresh-busy"
     title = "Your access is just being renewed"
+
+
+class VaultError(AppError):
+    """A secret of ours can't be had right now; `reason` is a fixed word for the log."""
+
+    status = 503
+    kind = "vault-unavailable"
+    title = "We can't reach our own keys right now"
+    advice = "You are still signed in. Try again in a moment."
+
+    def __init__(self, log: str = "", *, reason: str = "missing") -> None:
+        super().__init__(log, retry_after=5)
+        self.reason = reason
+
+
+class TooLargeToStoreError(Exception):
+    """A sealed value over 60 KiB; no answer of its own, a sign-in explains it."""
 
 
 class Unreadable(AppError):

@@ -1,20 +1,25 @@
-"""The Retry-After header (RFC 9110 section 10.2.3): seconds or an HTTP date."""
+"""The Retry-After header (RFC 9110 section 10.2.3), as the REST API and the token service send it. Pure."""
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-LONGEST_SECONDS = 300.0
-"""Absurd values are capped: five minutes (acceptance U2)."""
+MAX_PAUSE = 300.0
+"""Seconds; a longer Retry-After is cut (acceptance U2)."""
+
+_SECONDS = re.compile(r"[0-9]{1,10}")
 
 
-def retry_after_seconds(value: str | None, now: datetime) -> float | None:
-    """How long to wait, in seconds from `now`, at most five minutes; None when absent or malformed."""
-    text = (value or "").strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:12]), LONGEST_SECONDS)
-    try:
-        moment = parsedate_to_datetime(text)
-        seconds = (moment - now).total_seconds()
-    except (TypeError, ValueError, OverflowError):
+def parse_retry_after(text: str | None, now: datetime) -> float | None:
+    """Seconds to wait by a Retry-After header (RFC 9110 section 10.2.3), at most 300; None when absent or malformed."""
+    if text is None:
         return None
-    return min(max(seconds, 0.0), LONGEST_SECONDS)
+    text = text.strip()
+    if _SECONDS.fullmatch(text):
+        return min(float(text), MAX_PAUSE)
+    try:
+        at = parsedate_to_datetime(text)
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        return min(max((at - now).total_seconds(), 0.0), MAX_PAUSE)
+    except (ValueError, OverflowError):
+        return None

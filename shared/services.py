@@ -16,15 +16,14 @@ from shared.azure_devops.client import AzureDevOps
 from shared.config import Config
 from shared.custody import Custody
 from shared.custody.rules import Limits
-from shared.events import emitter
-from shared.oauth.azure_devops import NAME as AZURE_DEVOPS
+from shared.events import Emit, emitter
 from shared.oauth.azure_devops import AzureDevOpsProvider
-from shared.oauth.provider import Provider
-from shared.sealing import Keyring
+from shared.oauth.provider import AZURE_DEVOPS, Provider
 from shared.storage.connections import TableConnections
 from shared.storage.due import TableDue
 from shared.storage.logins import TableLogins
 from shared.storage.tables import Tables, connect
+from shared.vault import AZURE_DEVOPS_SECRET, KeyVault, Secrets, SettingSecrets, VaultSecrets
 from shared.web.cookies import Cookies
 from shared.web.headers import security_headers
 from shared.web.pages import Pages
@@ -79,31 +78,35 @@ def static_files() -> StaticFiles:
 
 
 def _custody(config: Config, now: Callable[[], datetime]) -> Custody:
-    keyring = Keyring(config.encryption_keys)
+    emit = emitter(now)
+    secrets = _secrets(config, now, emit)
     credential = _credential(config) if config.token_store_url else None
     tables = Tables(
         connect(connection_string=config.storage_connection_string, url=config.token_store_url, credential=credential)
     )
-
-    def keys() -> Keyring:
-        return keyring
-
     return Custody(
-        connections=TableConnections(tables, keys),
+        connections=TableConnections(tables, secrets.keyring),
         due=TableDue(tables),
         logins=TableLogins(tables),
-        providers=_providers(config, now),
-        keys=keys,
+        providers=_providers(config, now, secrets),
+        keys=secrets.keyring,
         limits=Limits(config.session_lifetime, config.session_idle, config.sessions_not_before),
         margin=config.refresh_margin,
         calls_per_second=config.refresh_calls_per_second,
         now=now,
         sleep=time.sleep,
-        emit=emitter(now),
+        emit=emit,
     )
 
 
-def _providers(config: Config, now: Callable[[], datetime]) -> Mapping[str, Provider]:
+def _secrets(config: Config, now: Callable[[], datetime], emit: Emit) -> Secrets:
+    if config.key_vault_url:
+        return VaultSecrets(KeyVault(config.key_vault_url, config.azure_client_id), now=now, emit=emit)
+    client_secrets = config.legacy.client_secrets if config.legacy else ()
+    return SettingSecrets(config.encryption_keys, {AZURE_DEVOPS_SECRET: client_secrets})
+
+
+def _providers(config: Config, now: Callable[[], datetime], secrets: Secrets) -> Mapping[str, Provider]:
     legacy = config.legacy
     if legacy is None:
         return {}
@@ -112,7 +115,8 @@ def _providers(config: Config, now: Callable[[], datetime]) -> Mapping[str, Prov
         client_id=legacy.app_id,
         scopes=legacy.scopes,
         redirect_uri=legacy.callback_url,
-        secrets=lambda: legacy.client_secrets,
+        secrets=lambda: secrets.client_secrets(AZURE_DEVOPS_SECRET),
+        reread=lambda: secrets.reread(AZURE_DEVOPS_SECRET),
         now=now,
     )
     return {AZURE_DEVOPS: provider}

@@ -17,9 +17,10 @@ from requests.adapters import HTTPAdapter
 
 from shared.azure_devops import links
 from shared.azure_devops.body import MAX_BODY, Truncated, decode, read_body
-from shared.azure_devops.pacing import Pauses, RetryBudget, parse_retry_after
+from shared.azure_devops.pacing import Pauses, RetryBudget
 from shared.azure_devops.refusals import Received, may_pass, refusal
 from shared.errors import ApiThrottled, ApiUnavailable, AzureDevOpsError, BadRequest, TokenRejected
+from shared.retry_after import parse_retry_after
 
 API_VERSION = "7.1"
 PAGE_TIME = timedelta(seconds=45)
@@ -145,9 +146,8 @@ class AzureDevOps:
         except Truncated:
             return _NO_ANSWER, AzureDevOpsError("body cut short")
         refused = refusal(answer, request.scope)
-        pause = refused.retry_after if isinstance(refused, ApiThrottled) else answer.retry_after
-        if pause:
-            self._pauses.remember(caller.user_id, pause)
+        if isinstance(refused, ApiThrottled):
+            self._pauses.remember(caller.user_id, refused.retry_after)
         return answer, refused
 
     def _exchange(self, request: ApiRequest, caller: Caller) -> Received:
@@ -161,12 +161,14 @@ class AzureDevOps:
             stream=True,
         )
         with response:
+            retry_after = parse_retry_after(response.headers.get("Retry-After"), self._now())
+            self._pauses.remember(caller.user_id, retry_after)  # before the body, which may be unusable
             return Received(
                 status=response.status_code,
                 content_type=response.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
                 body=self._body(response, caller),
                 continuation=response.headers.get("x-ms-continuationtoken") or None,
-                retry_after=parse_retry_after(response.headers.get("Retry-After"), self._now()),
+                retry_after=retry_after,
             )
 
     def _body(self, response: requests.Response, caller: Caller) -> bytes:

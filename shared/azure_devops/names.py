@@ -13,6 +13,7 @@ MAX_PROJECT_CHARACTERS = 64
 _ORGANIZATION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?")
 _FORBIDDEN_IN_PROJECTS = frozenset("/:\\~&%;@'\"?<>|#$*}{,+=[]")
 _SEGMENT = re.compile(r"(?:[!-$&-~]|%[0-9A-Fa-f]{2})*")
+_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LAST_BEFORE_SURROGATE_PAIRS = "\uffff"
 
 
@@ -41,6 +42,11 @@ def is_organization(text: str) -> bool:
 def is_project(text: str) -> bool:
     """Whether `project` takes the text; the API lists some names that its own rule refuses."""
     return _broken_project_rule(text) is None
+
+
+def is_id(text: str) -> bool:
+    """Whether this is the id of a project or repository, which the API takes in place of a name."""
+    return _ID.fullmatch(text) is not None
 
 
 def decode_segment(raw: str) -> str:

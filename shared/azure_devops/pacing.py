@@ -1,32 +1,11 @@
 """When a user's next call may go out, and how many retries a process may make."""
 
-import re
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 
-MAX_PAUSE = 300.0
-"""Seconds; a longer Retry-After is cut (acceptance U2)."""
 MAX_REMEMBERED = 5_000
 """Users; more than an instance serves at once."""
-
-_SECONDS = re.compile(r"[0-9]{1,10}")
-
-
-def parse_retry_after(text: str | None, now: datetime) -> float | None:
-    """Seconds to wait by a Retry-After header (RFC 9110 section 10.2.3), at most 300; None when absent or malformed."""
-    if text is None:
-        return None
-    text = text.strip()
-    if _SECONDS.fullmatch(text):
-        return min(float(text), MAX_PAUSE)
-    try:
-        at = parsedate_to_datetime(text)
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        return min(max((at - now).total_seconds(), 0.0), MAX_PAUSE)
-    except (ValueError, OverflowError):
-        return None
 
 
 class Pauses:
@@ -37,8 +16,10 @@ class Pauses:
         self._until: dict[str, datetime] = {}
         self._lock = threading.Lock()
 
-    def remember(self, user_id: str, seconds: float) -> None:
-        """No call of this user for so many seconds; a longer pause that already holds stays."""
+    def remember(self, user_id: str, seconds: float | None) -> None:
+        """No call of this user for so many seconds, if any; a longer pause that already holds stays."""
+        if not seconds:
+            return
         until = self._now() + timedelta(seconds=seconds)
         with self._lock:
             if user_id not in self._until and len(self._until) >= MAX_REMEMBERED:

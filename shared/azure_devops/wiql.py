@@ -22,6 +22,13 @@ class Field(StrEnum):
     CHANGED = "System.ChangedDate"
 
 
+class Macro(StrEnum):
+    """What the service itself fills in; text of people is never one, whatever it says."""
+
+    PROJECT = "@project"
+    """The project in the URL of the query."""
+
+
 def literal(text: str) -> str:
     """A string literal that stands for exactly this text; BadRequest when it holds control characters."""
     if any(map(is_control, text)):
@@ -29,10 +36,14 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def newest_first(equal: Mapping[Field, str]) -> str:
-    """The query for ids of work items whose fields equal these texts, latest change first, ties by id."""
-    conditions = " AND ".join(f"[{field.value}] = {literal(text)}" for field, text in equal.items())
+def newest_first(equal: Mapping[Field, str | Macro]) -> str:
+    """The query for ids of work items whose fields equal these values, latest change first, ties by id."""
+    conditions = " AND ".join(f"[{field.value}] = {_operand(value)}" for field, value in equal.items())
     return (
         f"SELECT [{Field.ID}] FROM WorkItems WHERE {conditions} "  # noqa: S608 - WIQL of literals and the closed list above
         f"ORDER BY [{Field.CHANGED}] DESC, [{Field.ID}] DESC"
     )
+
+
+def _operand(value: str | Macro) -> str:
+    return value.value if isinstance(value, Macro) else literal(value)

@@ -66,12 +66,17 @@ def recent_work_items(
     return paging.offset_page(items, offset, top, more=len(ids) > offset + top)
 
 
+def _query(project: str) -> str:
+    """System.TeamProject compares names only, so a project given by id is named by its place in the URL."""
+    return wiql.newest_first({wiql.Field.PROJECT: wiql.Macro.PROJECT if names.is_id(project) else project})
+
+
 def _ids(client: AzureDevOps, caller: Caller, org: str, project: str, *, count: int) -> list[int]:
     request = ApiRequest(
         method="POST",
         segments=(names.organization(org), names.project(project), "_apis", "wit", "wiql"),
         query={"$top": str(count)},
-        body={"query": wiql.newest_first({wiql.Field.PROJECT: project})},
+        body={"query": _query(project)},
         scope=_SCOPE,
     )
     answer = client.call(request, caller, _QUERY)

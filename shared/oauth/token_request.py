@@ -16,9 +16,9 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
-from shared.errors import AppFault, GrantEnded, Policy, ProviderError, Suspect, Throttled, Unavailable
+from shared.errors import AppFault, GrantEnded, Policy, ProviderError, Suspect, Throttled, Unavailable, VaultError
 from shared.models.custody import Tokens
-from shared.retry_after import retry_after_seconds
+from shared.retry_after import parse_retry_after
 from shared.sealing import id_of
 
 MAX_ANSWER_BYTES = 256 * 1024
@@ -62,20 +62,37 @@ class TokenEndpoint:
         *,
         token_types: frozenset[str],
         secrets: Callable[[], Sequence[str]],
+        reread: Callable[[], bool],
         now: Callable[[], datetime],
     ) -> None:
-        """`secrets` gives the client secrets, newest first; `token_types` are compared in lower case."""
+        """`token_types` are compared in lower case.
+
+        `secrets` gives the client secrets, newest first; `reread` fetches them anew and tells whether they changed.
+        """
         self._url = url
         self._token_types = token_types
         self._secrets = secrets
+        self._reread = reread
         self._now = now
         self.session = new_session()
 
     def exchange(self, form: Callable[[str], Mapping[str, str]]) -> Tokens:
         """Post `form(secret)` and return the tokens. Raises a ProviderError; AppFault when no secret is accepted."""
         ends = self._now() + DEADLINE
+        try:
+            return self._with_each_secret(form, ends)
+        except AppFault:
+            if not self._reread():
+                raise
+        return self._with_each_secret(form, ends)
+
+    def _with_each_secret(self, form: Callable[[str], Mapping[str, str]], ends: datetime) -> Tokens:
         refused = AppFault("no client secret is set")
-        for secret in self._secrets():
+        try:
+            secrets = self._secrets()
+        except VaultError as error:
+            raise AppFault(f"no client secret: {error}") from None
+        for secret in secrets:
             try:
                 return self._post(form(secret), id_of(secret), ends)
             except AppFault as error:
@@ -138,9 +155,9 @@ def parse_token_response(
     if len(body) > MAX_ANSWER_BYTES:
         raise Unavailable("identity service: answer over 256 KiB")
     if status == 429:
-        raise Throttled("identity service: 429", retry_after=retry_after_seconds(headers.get("Retry-After"), now) or 30)
+        raise Throttled("identity service: 429", retry_after=parse_retry_after(headers.get("Retry-After"), now) or 30)
     if status >= 500 or status == 408:
-        wait = retry_after_seconds(headers.get("Retry-After"), now)
+        wait = parse_retry_after(headers.get("Retry-After"), now)
         raise Unavailable(f"identity service: {status}", retry_after=wait)
     answer = json_object(headers, body, status)
     if status == 200:

@@ -1,11 +1,13 @@
 """What a handler returns, and the one place that turns it into the runtime's response."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import azure.functions as func
 
+_LOCATION = re.compile(r"[!-~]+\Z")
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -41,7 +43,12 @@ class Answer:
 
 
 def redirect(location: str) -> Answer:
-    """303: the browser goes on with GET, also after a POST. `location` is a local path or the provider's URL."""
+    """303: the browser goes on with GET, also after a POST. `location` is a local path or the provider's URL.
+
+    Raises ValueError for anything but printable ASCII, which could split the header.
+    """
+    if not _LOCATION.match(location):
+        raise ValueError("a location is printable ASCII")
     return replace(plain("See other.", 303), headers={"Location": location})
 
 
@@ -51,9 +58,9 @@ def plain(text: str, status: int = 200) -> Answer:
 
 
 def to_response(answer: Answer, security: Mapping[str, str]) -> func.HttpResponse:
-    """The runtime's response; `security` wins over the answer's own headers of the same name."""
+    """The runtime's response; `security` and `no-store` win over the answer's own headers of the same name."""
     caching = {} if answer.cacheable else {"Cache-Control": "no-store"}
-    headers = {**answer.headers, "Content-Type": answer.content_type, **caching, **security}
+    headers = answer.with_headers({**caching, **security, "Content-Type": answer.content_type}).headers
     response = func.HttpResponse(answer.body, status_code=answer.status, headers=headers)
     for cookie in answer.cookies:
         # A second line of the same name survives only through add (facts, Runtime).

@@ -9,6 +9,7 @@ _EXTERNAL = re.compile(
     r"(?:https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?|http://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?)"
     r"(?:/[!-\[\]-~]*)?\Z"
 )
+# Of this site: one slash, then anything but a second one or a backslash, which browsers read as one.
 _LOCAL = re.compile(r"/(?:[!-.0-\[\]-~][!-\[\]-~]*)?\Z")
 
 
@@ -22,7 +23,7 @@ def is_external(url: str | None) -> bool:
 
 
 def is_local(path: str | None) -> bool:
-    """Whether this is a path of this site: one slash, printable ASCII, no backslash (browsers read it as one)."""
+    """Whether this is a path of this site: percent-encoded, so printable ASCII, with its query if any."""
     return path is not None and _LOCAL.match(path) is not None
 
 
@@ -67,6 +68,7 @@ _TONES = {
     "cancelling": "warn",
     "postponed": "warn",
     "inprogress": "busy",
+    "in progress": "busy",
     "active": "busy",
     "doing": "busy",
     "committed": "busy",

@@ -50,9 +50,9 @@ class Route:
 
     def match(self, path: str) -> dict[str, str]:
         """The parameters, each decoded once; NotFound unless the path is exactly canonical."""
-        if self.template in ("/", "{*path}"):
+        if self.template == "{*path}":
             return {}
-        wanted, given = self.template.split("/"), path.removeprefix("/").split("/")
+        wanted, given = self.template.strip("/").split("/"), path.removeprefix("/").split("/")
         if wanted[-1].endswith("?}") and len(given) == len(wanted) - 1:
             wanted = wanted[:-1]
         if len(wanted) != len(given):

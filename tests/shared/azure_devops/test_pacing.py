@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.azure_devops.pacing import MAX_REMEMBERED, Pauses, RetryBudget, parse_retry_after
+from shared.azure_devops.pacing import MAX_REMEMBERED, Pauses, RetryBudget
+from shared.retry_after import parse_retry_after
 from tests.shared.azure_devops.conftest import Clock
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -122,14 +122,16 @@ def test_the_first_page_has_no_previous_and_the_last_no_next_one():
     assert paging.offset_page([], 0, 20, more=False) == paging.Page([])
 
 
-@pytest.mark.parametrize("following", ["2017-11-20T13:18:01.1275996Z", "x" * 512])
-def test_a_long_way_forgets_its_oldest_pages_and_stays_short(following):
+@pytest.mark.parametrize("size", [5, 28, 512])
+def test_a_long_way_forgets_its_oldest_pages_and_stays_short(size):
+    given = [str(number).rjust(size, "t") for number in range(300)]
     reached = []
-    for _ in range(300):
+    for following in given:
         continuation = paging.token_page([], reached, following).next_continuation
         assert len(continuation) <= paging.MAX_CONTINUATION
         reached = paging.parse_tokens(continuation)
-    assert set(reached) == {following}
+    assert len(reached) >= 2
+    assert reached == given[-len(reached) :]
 
 
 @pytest.mark.parametrize("following", ["x" * 513, "a b", "ü", "a\tb"])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.azure_devops.wiql import Field, literal, newest_first
+from shared.azure_devops.wiql import Field, Macro, literal, newest_first
 from shared.errors import BadRequest
 
 STRING = re.compile(r"'(?:[^']|'')*'")
@@ -54,3 +54,8 @@ def test_the_query_names_fields_of_the_closed_list_and_orders_by_the_latest_chan
         " WHERE [System.TeamProject] = 'Tools (new)!' AND [System.AssignedTo] = 'O''Brien'"
         " ORDER BY [System.ChangedDate] DESC, [System.Id] DESC"
     )
+
+
+def test_a_text_that_looks_like_a_macro_stays_a_text():
+    assert "[System.TeamProject] = '@project'" in newest_first({Field.PROJECT: "@project"})
+    assert "[System.TeamProject] = @project" in newest_first({Field.PROJECT: Macro.PROJECT})

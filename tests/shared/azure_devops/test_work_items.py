@@ -51,6 +51,12 @@ def test_two_calls_ids_by_query_and_then_their_fields(upstream):
     }
 
 
+def test_a_project_given_by_id_is_compared_by_its_place_in_the_url(upstream):
+    up = upstream(project_of(0))
+    recent_work_items(up.client, up.caller, "contoso", "0f8fad5b-d9cb-469f-a165-70867728950e", top=20)
+    assert "WHERE [System.TeamProject] = @project ORDER BY" in json.loads(up.server.calls[0].body)["query"]
+
+
 def test_recorded_work_items_are_read_and_unset_fields_are_none(upstream, recorded):
     up = upstream(
         lambda request: (
@@ -141,14 +147,13 @@ def test_both_calls_share_the_time_of_the_page(upstream):
     script = project_of(1)
 
     def slow(request):
-        up.clock.pass_by(44 if request.path.endswith("/wiql") else 0)
-        up.clock.pass_by(2)
+        up.clock.pass_by(30)
         return script(request)
 
     up = upstream(slow)
     with pytest.raises(ApiUnavailable):
         recent_work_items(up.client, up.caller, "contoso", "p", top=20)
-    assert len(up.server.calls) == 1
+    assert len(up.server.calls) == 2
 
 
 def test_an_earlier_deadline_of_the_caller_holds(upstream):

@@ -64,7 +64,7 @@ def test_a_configured_app_means_no_simulator_and_no_simulated_urls(name: str, tm
     plan = make_plan({name: "1"}, free)
     added = host_settings(plan, {name: "1"}, key_file=tmp_path / "key", storage="s", app=None)
     assert plan.simulator_port is None
-    assert sorted(added) == ["AzureWebJobsStorage", "PUBLIC_URL", "TOKEN_ENCRYPTION_KEY"]
+    assert sorted(added) == ["AzureWebJobsStorage", "PUBLIC_URL", "REFRESH_SCHEDULE", "TOKEN_ENCRYPTION_KEY"]
 
 
 def test_the_simulator_stands_in_for_both_hosts(tmp_path: Path) -> None:

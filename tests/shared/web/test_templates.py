@@ -1,0 +1,313 @@
+"""What every template keeps: strange text stays text, strange addresses are no links, and nothing is missing unseen."""
+
+import re
+from collections import Counter
+from html.parser import HTMLParser
+
+import msgspec
+import pytest
+from jinja2 import UndefinedError
+
+from shared.config import Need
+from shared.models.views import Build, Listing, Organization, Project, Repository, WorkItem
+from shared.web import formats
+from shared.web.negotiation import Wants
+from shared.web.pages import Frame, Pages
+
+AT = "2026-11-24T14:50:54Z"
+OUT = "https://dev.azure.com/contoso/"
+ORGANIZATION = {"name": "Org", "url": OUT, "projects_page": "/org/a/projects"}
+PROJECT = {
+    "id": "id-1",
+    "name": "Tools (new)!",
+    "description": "What it is",
+    "visibility": "hidden",
+    "updated_at": AT,
+    "url": OUT,
+    "work_items_page": "/w",
+    "builds_page": "/b",
+    "repositories_page": "/r",
+}
+WORK_ITEM = {
+    "id": 7,
+    "type": "Epic",
+    "title": "Heading",
+    "state": "Bent",
+    "assigned_to": "Björn",
+    "changed_at": AT,
+    "url": OUT,
+}
+BUILD = {
+    "id": 9,
+    "number": "2026.1",
+    "definition": "nightly",
+    "status": "done-ish",
+    "result": "odd",
+    "branch": "refs/heads/trunk",
+    "requested_for": "Chen",
+    "queued_at": AT,
+    "started_at": AT,
+    "finished_at": AT,
+    "url": OUT,
+}
+REPOSITORY = {
+    "id": "id-2",
+    "name": "repo-x",
+    "default_branch": "refs/heads/stem",
+    "size_bytes": 2**31 + 1,
+    "disabled": True,
+    "url": OUT,
+}
+IN_PROJECT = {"org": "contoso", "project": "My project"}
+VIEWS = {
+    "dashboard.html": (Organization, ORGANIZATION, {}),
+    "projects.html": (Project, PROJECT, {"org": "contoso"}),
+    "work_items.html": (WorkItem, WORK_ITEM, IN_PROJECT),
+    "builds.html": (Build, BUILD, IN_PROJECT),
+    "repositories.html": (Repository, REPOSITORY, IN_PROJECT),
+}
+TEXTS = {
+    "home.html": {"providers": [["entra", "Entra ID"]], "scopes": [["vso.work", "Read work items"]]},
+    "setup.html": {
+        "needs": [
+            {"ok": False, "setting": "PUBLIC_URL", "purpose": "our address", "remedy": "Set it"},
+            {"ok": True, "setting": "APP_ID", "purpose": "the app", "remedy": "Nothing"},
+        ]
+    },
+    "signed_out.html": {"lines": ["The session has ended"], "consent_url": "https://identity.example/Profile/View"},
+    "logout.html": {},
+}
+ME = {"correlation_id": "c0ffee", "person": "Ada", "csrf": "tok", "path": "/"}
+STRANGER = {**ME, "person": None, "csrf": None}
+MARKER = "Zebra <b>&amp;</b> \"'"
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror=alert(1)><b a='",
+    "' onmouseover='alert(1)",
+    "javascript:alert(1)",
+    "JAVASCRIPT&colon;alert(1)",
+    "</title></textarea></style><svg onload=alert(1)>",
+    "{{ 7*7 }}{% raw %}",
+    "https://dev.azure.com@evil.example/",
+    "//evil.example",
+]
+
+
+def leaves(value, path=()):
+    """The path of every string inside: the places where an attacker could write."""
+    if isinstance(value, dict | list):
+        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(child, (*path, key))
+    elif isinstance(value, str) and value != AT:
+        yield path
+
+
+def replaced(value, path, text):
+    if not path:
+        return text
+    copy = value.copy()
+    copy[path[0]] = replaced(value[path[0]], path[1:], text)
+    return copy
+
+
+def render(pages, template, data):
+    frame = Frame(**data["frame"])
+    if template in TEXTS:
+        context = data["context"]
+        if "needs" in context:
+            context = {"needs": [Need(**need) for need in context["needs"]]}
+        return pages.html(template, frame, **context).body.decode()
+    model = msgspec.convert(data["model"], Listing[VIEWS[template][0]])
+    return pages.view(template, frame, Wants.HTML, model, **data["context"]).body.decode()
+
+
+def sample(template, frame=ME):
+    if template in TEXTS:
+        return {"frame": frame, "context": TEXTS[template]}
+    _, item, context = VIEWS[template]
+    return {"frame": frame, "context": context, "model": {"items": [item], "next": "/n?a=1", "prev": "/p?a=1"}}
+
+
+SAMPLES = [
+    *((template, sample(template)) for template in (*VIEWS, *TEXTS)),
+    ("home.html", sample("home.html", STRANGER)),
+    ("setup.html", sample("setup.html", STRANGER)),
+]
+NAMED = [pytest.param(*case, id=f"{case[0]}-{number}") for number, case in enumerate(SAMPLES)]
+
+
+class Page(HTMLParser):
+    def __init__(self, html):
+        super().__init__()
+        self.tags = Counter()
+        self.attributes = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags[tag] += 1
+        self.attributes += attrs
+
+    def handle_data(self, data):
+        self.text += data
+
+    def addresses(self):
+        return [value for name, value in self.attributes if name in ("href", "src", "action", "formaction")]
+
+    def shows(self, text):
+        return squeezed(text) in squeezed(self.text)
+
+    def structure(self):
+        """Elements but for links, which a refused address turns into text, and `bdi`, which then takes their place."""
+        return {tag: count for tag, count in self.tags.items() if tag not in ("a", "bdi", "nav", "time")}
+
+
+def is_harmless(address):
+    return address == "#main" or formats.is_local(address) or formats.is_external(address)
+
+
+def squeezed(text):
+    return re.sub(r"\s", "", text).lower()
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+@pytest.mark.parametrize(("template", "data"), NAMED)
+def test_hostile_text_in_any_field_adds_no_element_no_handler_and_no_address(pages, template, data, hostile):
+    known = Page(render(pages, template, data)).tags.keys() | {"bdi", "span"}
+    for path in leaves(data):
+        page = Page(render(pages, template, replaced(data, path, hostile)))
+
+        assert page.tags.keys() <= known, path
+        assert not [name for name, _ in page.attributes if name.startswith("on") or name == "style"], path
+        assert all(map(is_harmless, page.addresses())), path
+
+
+@pytest.mark.parametrize(("template", "data"), NAMED)
+def test_text_that_is_shown_is_shown_as_it_is(pages, template, data):
+    shown = [
+        path for path in leaves(data) if Page(render(pages, template, replaced(data, path, "Zebra"))).shows("Zebra")
+    ]
+
+    assert shown or template == "logout.html"
+    for path in shown:
+        assert Page(render(pages, template, replaced(data, path, MARKER))).shows(MARKER), path
+
+
+@pytest.mark.parametrize("name", ["app_name", "support_url"])
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_settings_shown_to_people_are_escaped_too(statics, name, hostile):
+    own = Pages(**{"app_name": "Gate", "support_url": None, "statics": statics, name: hostile})
+    page = Page(render(own, "logout.html", sample("logout.html")))
+
+    assert page.structure() == Page(render(own, "logout.html", sample("logout.html"))).structure()
+    assert not {"script", "svg", "b"} & page.tags.keys()
+    assert all(map(is_harmless, page.addresses()))
+
+
+@pytest.mark.parametrize(
+    ("template", "name"),
+    [(template, name) for template, data in SAMPLES[: len(VIEWS) + len(TEXTS)] for name in data["context"]],
+)
+def test_a_context_that_is_missing_is_an_error_and_no_gap(pages, template, name):
+    data = sample(template, STRANGER)
+    context = {key: value for key, value in data["context"].items() if key != name}
+
+    with pytest.raises(UndefinedError, match=name):
+        render(pages, template, {**data, "context": context})
+
+
+@pytest.mark.parametrize(("template", "data"), NAMED)
+def test_no_page_has_a_script_an_inline_style_or_another_origin_in_it(pages, template, data):
+    page = Page(render(pages, template, data))
+
+    assert not {"script", "style", "iframe", "object", "base"} & page.tags.keys()
+    loaded = [value for name, value in page.attributes if name in ("src", "action")]
+    assert all(value.startswith("/") for value in loaded)
+
+
+@pytest.mark.parametrize("template", VIEWS)
+def test_an_empty_list_says_what_that_may_mean(pages, template):
+    data = sample(template)
+    page = Page(render(pages, template, {**data, "model": {"items": []}}))
+
+    assert "table" not in page.tags
+    assert page.shows("No ")
+    assert not page.shows("on this page")
+
+
+def test_an_empty_list_of_organizations_names_the_wrong_account_and_tenant(pages):
+    page = Page(render(pages, "dashboard.html", {**sample("dashboard.html"), "model": {"items": []}}))
+
+    assert page.shows("another account or another tenant")
+
+
+@pytest.mark.parametrize("template", VIEWS)
+@pytest.mark.parametrize("relation", ["next", "prev"])
+def test_paging_links_only_where_there_is_another_page(pages, template, relation):
+    data = sample(template)
+    without = {**data, "model": {**data["model"], relation: None}}
+
+    assert ("rel", relation) in Page(render(pages, template, data)).attributes
+    assert ("rel", relation) not in Page(render(pages, template, without)).attributes
+
+
+@pytest.mark.parametrize(("template", "item"), [(name, item) for name, (_, item, _) in VIEWS.items()])
+def test_a_page_of_what_is_unknown_still_renders(pages, template, item):
+    optional = {
+        field.name
+        for field in msgspec.structs.fields(VIEWS[template][0])
+        if type(None) in getattr(field.type, "__args__", ())
+    }
+    data = sample(template)
+    bare = item | dict.fromkeys(optional)
+    page = Page(render(pages, template, {**data, "model": {"items": [bare]}}))
+
+    assert "None" not in re.findall(r"\w+", page.text)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"finished_at": None}, "running"),
+        ({"finished_at": None, "started_at": None}, "queued"),
+        ({}, "24 Nov 2026, 14:50 UTC"),
+    ],
+)
+def test_a_build_is_finished_running_or_queued(pages, change, words):
+    data = sample("builds.html")
+    page = Page(render(pages, "builds.html", {**data, "model": {"items": [BUILD | change]}}))
+
+    assert page.shows(words)
+
+
+def test_a_work_item_of_nobody_is_unassigned(pages):
+    data = sample("work_items.html")
+    page = Page(render(pages, "work_items.html", {**data, "model": {"items": [WORK_ITEM | {"assigned_to": None}]}}))
+
+    assert page.shows("Unassigned")
+
+
+def test_a_repository_shows_its_size_its_branch_and_that_it_is_disabled(pages):
+    page = Page(render(pages, "repositories.html", sample("repositories.html")))
+
+    assert page.shows("2.1 GB")
+    assert page.shows("stem")
+    assert page.shows("disabled")
+    assert not page.shows("refs/heads")
+
+
+@pytest.mark.parametrize(("template", "data"), NAMED)
+def test_who_is_signed_in_can_sign_out_by_a_form_with_the_token(pages, template, data):
+    page = Page(render(pages, template, data))
+    signed_in = data["frame"]["csrf"] is not None
+
+    assert (("action", "/auth/logout") in page.attributes) == signed_in
+    assert (("value", "tok") in page.attributes) == signed_in
+
+
+@pytest.mark.parametrize("template", ["work_items.html", "builds.html", "repositories.html"])
+def test_lists_of_a_project_lead_to_each_other_by_encoded_addresses(pages, template):
+    hrefs = [value for name, value in Page(render(pages, template, sample(template))).attributes if name == "href"]
+
+    base = "/org/contoso/project/My%20project/"
+    assert {base + part for part in ("workitems", "builds", "repos")} <= set(hrefs)
