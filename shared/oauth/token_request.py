@@ -6,6 +6,7 @@ Only the parsed `error` decides, never a description or a substring.
 """
 
 import json
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -133,13 +134,20 @@ def bounded(
 
 
 def _read(answer: requests.Response, ends: float) -> bytes:
+    """The body, cut off at `ends`: the time-out of a socket is per read, and a drip would outlive the lease."""
     body = b""
-    for chunk in answer.raw.stream(16 * 1024, decode_content=True):
-        body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            break
-        if time.monotonic() > ends:
-            raise Unavailable("identity service: the answer drips")
+    cut = threading.Timer(max(ends - time.monotonic(), 0), answer.raw.shutdown)
+    cut.daemon = True
+    cut.start()
+    try:
+        for chunk in answer.raw.stream(16 * 1024, decode_content=True):
+            body += chunk
+            if len(body) > MAX_ANSWER_BYTES:
+                break
+    finally:
+        cut.cancel()
+    if time.monotonic() >= ends:
+        raise Unavailable("identity service: the answer drips")
     return body
 
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from shared.errors import AppFault, GrantEnded, Policy, ProviderError, Suspect, Throttled, Unavailable
+from shared.errors import AppFault, GrantEnded, Policy, ProviderError, Suspect, Throttled, Unavailable, VaultError
 from shared.oauth.token_request import MAX_ANSWER_BYTES, TokenEndpoint, bounded_post, new_session, parse_token_response
 from shared.sealing import id_of
 from tests.shared.azure_devops.scripted_server import Request, Response, Script, ScriptedServer, answer_json
@@ -28,7 +28,9 @@ def parse(answer: Any = None, *, status: int = 200, body: bytes | None = None, h
 
 
 def endpoint(server: ScriptedServer, clock: Clock, *secrets: str) -> TokenEndpoint:
-    return TokenEndpoint(f"{server.url}/token", token_types=TYPES, secrets=lambda: secrets, now=clock.now)
+    return TokenEndpoint(
+        f"{server.url}/token", token_types=TYPES, secrets=lambda: secrets, reread=lambda: False, now=clock.now
+    )
 
 
 def form_of(request: Request) -> dict[str, str]:
@@ -262,6 +264,43 @@ def test_no_accepted_secret_is_a_fault_of_ours(serve: Serve, clock: Clock) -> No
         with pytest.raises(AppFault):
             endpoint(server, clock, *secrets).exchange(lambda secret: {"secret": secret})
     assert len(server.calls) == 2
+
+
+def test_secrets_are_read_anew_once_when_all_are_refused(serve: Serve, clock: Clock) -> None:
+    """A secret that was just replaced in the vault is found; one that was not changed is not tried again."""
+
+    def script(request: Request) -> Response:
+        return answer_json(TOKENS) if b"new" in request.body else Response(400, b'{"Error": "invalid_client"}')
+
+    for fresh, calls in ((["new"], 2), (["other"], 2), (None, 1)):
+        server, secrets = serve(script), ["old"]
+
+        def reread(fresh: list[str] | None = fresh, secrets: list[str] = secrets) -> bool:
+            secrets[:] = fresh or secrets
+            return fresh is not None
+
+        client = TokenEndpoint(
+            server.url, token_types=TYPES, secrets=lambda secrets=secrets: secrets, reread=reread, now=clock.now
+        )
+        if fresh == ["new"]:
+            assert client.exchange(lambda secret: {"secret": secret}).secret_id == id_of("new")
+        else:
+            with pytest.raises(AppFault):
+                client.exchange(lambda secret: {"secret": secret})
+        assert len(server.calls) == calls
+
+
+def test_without_an_answer_of_the_vault_there_is_no_secret(serve: Serve, clock: Clock) -> None:
+    """A fault of ours, not of the person's grant; nothing is sent."""
+
+    def secrets() -> list[str]:
+        raise VaultError("the vault is silent")
+
+    server = serve(lambda _: answer_json(TOKENS))
+    client = TokenEndpoint(server.url, token_types=TYPES, secrets=secrets, reread=lambda: False, now=clock.now)
+    with pytest.raises(AppFault):
+        client.exchange(lambda secret: {"secret": secret})
+    assert server.calls == []
 
 
 def test_all_tries_share_one_deadline(serve: Serve, clock: Clock) -> None:
