@@ -249,7 +249,7 @@ def test_a_revocation_without_time_is_not_begun(provide: Provide) -> None:
 def test_a_revocation_ends_in_time_and_never_raises(serve: Serve, provide: Provide) -> None:
     """A silent service costs its time-out and no more; no service at all costs nothing."""
     slow = serve(lambda _: time.sleep(1.5) or Response(200))
-    provider, server = provide()
+    provider, _server = provide()
     provider._identity_url = slow.url
     began = time.monotonic()
     assert provider.revoke("t", "access_token", timeout=timedelta(milliseconds=300)) is Revoked.LATER
