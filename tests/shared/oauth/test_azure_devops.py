@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from shared.errors import AppFault, GrantEnded, ProviderError, Suspect, Unavailable
+from shared.errors import AppFault, GrantEnded, ProviderError, ScopeMissing, Suspect, Unavailable
 from shared.models.custody import Login
 from shared.oauth.azure_devops import AzureDevOpsProvider
 from shared.oauth.provider import Revoked
@@ -51,6 +51,7 @@ def provide(serve: Serve, clock: Clock) -> Provide:
             scopes="vso.work vso.code",
             redirect_uri="https://gatehouse.test/auth/callback",
             secrets=lambda: ["secret"],
+            reread=lambda: False,
             now=clock.now,
         )
         return provider, server
@@ -177,7 +178,7 @@ def test_long_names_are_cut(provide: Provide) -> None:
 def test_without_a_profile_nobody_signs_in_and_the_tokens_are_withdrawn(provide: Provide, profile: Response) -> None:
     """The tokens belong to nobody we know: both are revoked, the refresh token first."""
     provider, server = provide(profile=profile, revoke=Response(200))
-    with pytest.raises(ProviderError):
+    with pytest.raises(ScopeMissing if profile.status == 403 else Unavailable):
         provider.redeem("c", LOGIN)
     revoked = [form_of(call) for call in server.calls if call.path == "/oauth2/revoke"]
     assert revoked == [
@@ -249,7 +250,7 @@ def test_a_revocation_without_time_is_not_begun(provide: Provide) -> None:
 def test_a_revocation_ends_in_time_and_never_raises(serve: Serve, provide: Provide) -> None:
     """A silent service costs its time-out and no more; no service at all costs nothing."""
     slow = serve(lambda _: time.sleep(1.5) or Response(200))
-    provider, _server = provide()
+    provider, _ = provide()
     provider._identity_url = slow.url
     began = time.monotonic()
     assert provider.revoke("t", "access_token", timeout=timedelta(milliseconds=300)) is Revoked.LATER
