@@ -11,9 +11,9 @@ from itertools import count
 
 import pytest
 
+from tests.conftest import empty_tables
 from tests.site import Browser, Host, Simulator, Site, start_site, tick
 from tests.storage_proxy import StorageProxy
-from tools.run.azurite import empty_tables
 
 PROJECT = "/org/contoso-labs/project/Lighthouse"
 USERS = 100

@@ -8,9 +8,9 @@ from itertools import count
 import pytest
 import requests
 
+from tests.conftest import empty_tables
 from tests.site import Browser, Host, Simulator, Site, plain_session, start_site
 from tests.storage_proxy import StorageProxy
-from tools.run.azurite import empty_tables
 
 TOKEN_LIFE = 3600
 MARGIN = TOKEN_LIFE - 4 * 60

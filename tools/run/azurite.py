@@ -68,14 +68,6 @@ def create_tables(connection_string: str) -> None:
             service.create_table_if_not_exists(name)
 
 
-def empty_tables(connection_string: str) -> None:
-    """Drop our tables with all rows and create them again. For the emulator alone: Azure takes its time to drop one."""
-    with TableServiceClient.from_connection_string(connection_string) as service:
-        for name in TABLES:
-            service.delete_table(name)
-            service.create_table(name)
-
-
 def _endpoints(output: str) -> dict[str, str]:
     found = re.findall(r"Azurite (\w+) service is successfully listening at (http://\S+)", output)
     return {service.lower(): f"{url}/{ACCOUNT}" for service, url in found}
