@@ -10,12 +10,9 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import httptools
-
-from tools.run import azurite
 
 PIECE = 64 * 1024
 
@@ -98,19 +95,6 @@ class _Heads:
         path = unquote(urlsplit(self._target.decode()).path)
         table = path.split("/")[2].partition("(")[0]
         self._operations.append(f"{self._parser.get_method().decode()} {table}")
-
-
-@contextmanager
-def fresh_store(folder: Path) -> Iterator[StorageProxy]:
-    """An Azurite that nobody else uses, behind a proxy."""
-    started = azurite.start_azurite(folder / "azurite.log")
-    try:
-        azurite.create_tables(started.connection_string)
-        proxy = StorageProxy(started.connection_string)
-        yield proxy
-        proxy.close()
-    finally:
-        started.child.stop()
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:

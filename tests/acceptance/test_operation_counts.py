@@ -1,17 +1,19 @@
 """What each flow costs, in operations of the table service and in calls to Azure DevOps: the settled figures.
 
-Counted by a proxy before a store that nobody else uses, and by the simulator's log of calls.
+Counted by a proxy before the store, and by the simulator's log of calls.
 """
 
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import count
 
 import pytest
 
+from tests.conftest import empty_tables
 from tests.site import Browser, Host, Simulator, Site, start_site, tick
-from tests.storage_proxy import StorageProxy, fresh_store
+from tests.storage_proxy import StorageProxy
 
 PROJECT = "/org/contoso-labs/project/Lighthouse"
 USERS = 100
@@ -19,8 +21,10 @@ _numbers = count(1)
 
 
 @pytest.fixture(scope="module")
-def storage(azurite: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageProxy]:
-    with fresh_store(tmp_path_factory.mktemp("storage")) as proxy:
+def storage(azurite: str) -> Iterator[StorageProxy]:
+    """A way of our own to the store, which is empty."""
+    empty_tables(azurite)
+    with closing(StorageProxy(azurite)) as proxy:
         yield proxy
 
 

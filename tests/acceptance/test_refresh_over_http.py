@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import count
 
 import pytest
 import requests
 
+from tests.conftest import empty_tables
 from tests.site import Browser, Host, Simulator, Site, plain_session, start_site
-from tests.storage_proxy import StorageProxy, fresh_store
+from tests.storage_proxy import StorageProxy
 
 TOKEN_LIFE = 3600
 MARGIN = TOKEN_LIFE - 4 * 60
@@ -20,8 +22,10 @@ _numbers = count(1)
 
 
 @pytest.fixture(scope="module")
-def storage(azurite: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageProxy]:
-    with fresh_store(tmp_path_factory.mktemp("storage")) as proxy:
+def storage(azurite: str) -> Iterator[StorageProxy]:
+    """A way of our own to the store, which is empty."""
+    empty_tables(azurite)
+    with closing(StorageProxy(azurite)) as proxy:
         yield proxy
 
 
