@@ -5,7 +5,7 @@ import azure.functions as func
 from functions import _entry
 from shared.custody import sign_in
 from shared.errors import UnknownProvider
-from shared.oauth.azure_devops import NAME as AZURE_DEVOPS
+from shared.oauth.provider import AZURE_DEVOPS
 from shared.web import requests
 from shared.web.answers import Answer, redirect
 from shared.web.visit import Visit

@@ -184,6 +184,15 @@ class SignInRefused(SignInError):
     reason = "refused"
 
 
+class SignInUnavailable(SignInError):
+    """The provider gave no usable answer when the code was to be redeemed; `retry_after` where it asks to wait."""
+
+    status = 503
+    kind = "sign-in-unavailable"
+    title = "The sign-in service of Azure DevOps does not answer as it should"
+    reason = "unavailable"
+
+
 class UnknownProvider(NotFound):
     """No provider of this name is configured."""
 
@@ -276,6 +285,10 @@ class VaultError(AppError):
     def __init__(self, log: str = "", *, reason: str = "missing") -> None:
         super().__init__(log, retry_after=5)
         self.reason = reason
+
+
+class TooLargeToStoreError(Exception):
+    """A sealed value over 60 KiB; no answer of its own, a sign-in explains it."""
 
 
 class Unreadable(AppError):

@@ -17,9 +17,8 @@ from shared.config import Config
 from shared.custody import Custody
 from shared.custody.rules import Limits
 from shared.events import Emit, emitter
-from shared.oauth.azure_devops import NAME as AZURE_DEVOPS
 from shared.oauth.azure_devops import AzureDevOpsProvider
-from shared.oauth.provider import Provider
+from shared.oauth.provider import AZURE_DEVOPS, Provider
 from shared.storage.connections import TableConnections
 from shared.storage.due import TableDue
 from shared.storage.logins import TableLogins

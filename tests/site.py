@@ -53,8 +53,7 @@ class Simulator:
 
     def injected(self) -> int:
         """How many faults were really injected by the rules in place."""
-        shown = self.http.get(f"{self.url}/_sim/faults", timeout=10).json()
-        rules = shown["value"] if isinstance(shown, dict) else shown
+        rules = self.http.get(f"{self.url}/_sim/faults", timeout=10).json()["rules"]
         return sum(rule["injected"] for rule in rules)
 
     def settings(self, **changes: Any) -> dict[str, Any]:

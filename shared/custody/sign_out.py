@@ -6,9 +6,8 @@ from datetime import timedelta
 
 from shared.custody import Custody, refresh, rules
 from shared.errors import Fenced, StoreError
-from shared.models.custody import Revocation, UserRecord
+from shared.models.custody import Hint, Revocation, UserRecord
 from shared.oauth.provider import Revoked
-from shared.storage.due import Hint
 
 ROUNDS = 5
 

@@ -18,9 +18,8 @@ from typing import Any
 from shared.custody import Custody, refresh, rules
 from shared.custody.sign_out import end_connection, revoke, settle
 from shared.errors import AppError, Fenced
-from shared.models.custody import Revocation, Session, UserRecord
+from shared.models.custody import Hint, Revocation, Session, UserRecord
 from shared.oauth.provider import Revoked
-from shared.storage.due import Hint
 
 GROUP = 100
 WORKERS = 8

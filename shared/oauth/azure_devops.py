@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode
 
-from shared.errors import ProviderError, Unavailable
+from shared.errors import ProviderError, ScopeMissing, Unavailable
 from shared.models.custody import Identity, Login, Tokens
-from shared.oauth.provider import Revoked
+from shared.oauth.provider import AZURE_DEVOPS, Revoked
 from shared.oauth.token_request import TokenEndpoint, bounded, bounded_post, json_object
 
-NAME = "azure-devops"
 ISSUER = "https://app.vssps.visualstudio.com"
 """A constant of the user id, whatever host is configured: a person stays the same person (design, Rows)."""
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -25,7 +24,7 @@ WITHDRAWAL = timedelta(milliseconds=350)
 class AzureDevOpsProvider:
     """Fulfils Provider with the endpoints of app.vssps.visualstudio.com."""
 
-    name = NAME
+    name = AZURE_DEVOPS
     title = "Azure DevOps"
     issuer = ISSUER
     offers_revocation = True  # undocumented (facts 1.8): asked each time, and "not offered" is an answer
@@ -63,12 +62,12 @@ class AzureDevOpsProvider:
         return f"{self._identity_url}/oauth2/authorize?{urlencode(query, quote_via=quote)}"
 
     def redeem(self, code: str, login: Login) -> tuple[Tokens, Identity]:
-        """Facts 1.4; then the profile, which alone says who signed in."""
+        """Facts 1.4; then the profile, which alone says who signed in: ScopeMissing where it may not be read."""
         del login  # no PKCE here
         tokens = self._endpoint.exchange(lambda secret: self._form(secret, CODE_GRANT, code))
         try:
             return tokens, self._identity(tokens.access_token)
-        except ProviderError:
+        except (ProviderError, ScopeMissing):
             self._withdraw(tokens)
             raise
 
@@ -116,6 +115,8 @@ class AzureDevOpsProvider:
             PROFILE_SECONDS,
             headers={"Authorization": f"Bearer {access_token}", "Accept": "application/json"},
         )
+        if status == 403:
+            raise ScopeMissing("vso.profile")
         if status != 200:
             raise Unavailable(f"profile: {status}")
         profile = json_object(headers, body, status)
@@ -123,7 +124,7 @@ class AzureDevOpsProvider:
         if not isinstance(subject, str) or not 1 <= len(subject) <= 128:
             raise Unavailable("profile: no id")
         name, email = _text(profile, "displayName", "DisplayName"), _text(profile, "emailAddress", "EmailAddress")
-        return Identity(NAME, ISSUER, subject.lower(), name or "Azure DevOps user", email)
+        return Identity(AZURE_DEVOPS, ISSUER, subject.lower(), name or "Azure DevOps user", email)
 
 
 def _revocation_answer(status: int, headers: Mapping[str, str]) -> Revoked:

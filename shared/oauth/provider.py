@@ -7,6 +7,9 @@ from typing import Protocol
 
 from shared.models.custody import Identity, Login, Tokens
 
+AZURE_DEVOPS = "azure-devops"
+"""Name of the legacy provider: in addresses, cookies, rows and events."""
+
 
 class Revoked(StrEnum):
     """What became of an attempt to revoke."""
@@ -34,7 +37,7 @@ class Provider(Protocol):
         ...
 
     def redeem(self, code: str, login: Login) -> tuple[Tokens, Identity]:
-        """Exchange an authorization code, once. Raises a ProviderError."""
+        """Exchange an authorization code, once. Raises a ProviderError, or ScopeMissing for the profile's scope."""
         ...
 
     def refresh(self, refresh_token: str) -> Tokens:

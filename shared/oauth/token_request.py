@@ -181,7 +181,9 @@ def json_object(headers: Mapping[str, str], body: bytes, status: int) -> dict[st
     if content_type != "application/json":
         raise Unavailable(f"identity service: {status} with {content_type[:40] or 'no type'}")
     try:
-        answer = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        answer = json.loads(
+            body.decode("utf-8-sig"), parse_constant=_refuse_constant, object_pairs_hook=_each_name_once
+        )
     except (ValueError, RecursionError):
         raise Unavailable(f"identity service: {status} with broken JSON") from None
     if not isinstance(answer, dict):
@@ -210,6 +212,14 @@ def _lifetime(value: object) -> timedelta:
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 12):
         raise Unavailable("identity service: 200 with a malformed expires_in")
     return min(max(timedelta(seconds=int(digits)), SHORTEST_LIFETIME), LONGEST_LIFETIME)
+
+
+def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """RFC 6749 section 3.2: no parameter of a response more than once; which of two would count is anybody's guess."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name is given twice")
+    return found
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -18,7 +18,7 @@ from shared.errors import (
     UnknownProvider,
 )
 from shared.models.custody import Login
-from shared.oauth.azure_devops import NAME as AZURE_DEVOPS
+from shared.oauth.provider import AZURE_DEVOPS
 from shared.web import requests
 from shared.web.answers import Answer, redirect
 from shared.web.visit import Visit

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlencode
 
 import msgspec
@@ -15,18 +15,20 @@ from shared.custody.sign_in import SessionKey
 from shared.errors import Absent, NotSignedIn, SignInAgain, StoreError, TokenRejected, Unreadable
 from shared.models.custody import Connection, Session, UserRecord
 from shared.models.views import Listing
-from shared.services import Services
 from shared.web import csrf, requests
 from shared.web.answers import Answer
 from shared.web.negotiation import Wants, wants
 from shared.web.pages import Frame
 from shared.web.requests import Request
 
+if TYPE_CHECKING:
+    from shared.services import Services
+
 
 class Visit:
     """What a handler gets. A session is looked up when it is first asked for, and once."""
 
-    def __init__(self, request: Request, parameters: dict[str, str], services: Services, correlation_id: str) -> None:
+    def __init__(self, request: Request, parameters: dict[str, str], services: "Services", correlation_id: str) -> None:
         self.request = request
         self.parameters = parameters
         self.services = services
@@ -141,9 +143,9 @@ class Visit:
     def form(self, fields: Sequence[str]) -> dict[str, str]:
         """The fields of a form of ours. Raises Forbidden unless it comes from a page of this session."""
         assert self.key is not None
-        # The origin comes first: a form of another site is not even read.
+        csrf.check_origin(self.request, self.services.config.public_url)  # a form of another site is not even read
         given = requests.form(self.request)
-        csrf.check(self.request, given.get(csrf.FIELD), self.key.secret, self.services.config.public_url)
+        csrf.check_token(given.get(csrf.FIELD), self.key.secret)
         return {name: given[name] for name in fields if name in given}
 
     def _touch(self, session: Session) -> None:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from jinja2 import UndefinedError
 
+from shared.config import Need
 from shared.models.views import Build, Listing, Organization, Project, Repository, WorkItem
 from shared.web import formats
 from shared.web.negotiation import Wants
@@ -67,7 +68,12 @@ VIEWS = {
 }
 TEXTS = {
     "home.html": {"providers": [["entra", "Entra ID"]], "scopes": [["vso.work", "Read work items"]]},
-    "setup.html": {"needs": [[False, "PUBLIC_URL", "our address", "Set it"], [True, "APP_ID", "the app", "Nothing"]]},
+    "setup.html": {
+        "needs": [
+            {"ok": False, "setting": "PUBLIC_URL", "purpose": "our address", "remedy": "Set it"},
+            {"ok": True, "setting": "APP_ID", "purpose": "the app", "remedy": "Nothing"},
+        ]
+    },
     "signed_out.html": {"lines": ["The session has ended"], "consent_url": "https://identity.example/Profile/View"},
     "logout.html": {},
 }
@@ -107,7 +113,10 @@ def replaced(value, path, text):
 def render(pages, template, data):
     frame = Frame(**data["frame"])
     if template in TEXTS:
-        return pages.html(template, frame, **data["context"]).body.decode()
+        context = data["context"]
+        if "needs" in context:
+            context = {"needs": [Need(**need) for need in context["needs"]]}
+        return pages.html(template, frame, **context).body.decode()
     model = msgspec.convert(data["model"], Listing[VIEWS[template][0]])
     return pages.view(template, frame, Wants.HTML, model, **data["context"]).body.decode()
 
