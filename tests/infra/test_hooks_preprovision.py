@@ -124,3 +124,9 @@ def test_who_may_not_register_is_told_whom_to_ask(cloud: Cloud) -> None:
     assert ran.code == 1
     assert "docs/registration.md" in ran.output
     assert "REGISTER_ENTRA_APPLICATION false" in ran.output
+
+
+def test_a_console_that_lacks_our_characters_ends_no_deployment(cloud: Cloud) -> None:
+    ran = cloud.run("preprovision", PYTHONIOENCODING="ascii")
+    assert ran.code == 0
+    assert "Entra application ?Gatehouse test?: registered" in ran.output
