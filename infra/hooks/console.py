@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import io
 import os
 import signal
 import sys
@@ -47,6 +48,10 @@ def run(work: Callable[[], None]) -> NoReturn:
     """Do `work` and end the process: 0, or 1 after a HookError, whose text is all that is shown."""
     if sys.version_info < OLDEST_PYTHON:
         sys.exit("Python 3.9 or newer is needed.")
+    for stream in (sys.stdout, sys.stderr):
+        # A console of Windows may not know every character that we print; that must not end a deployment.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     # Without a handler SIGTERM ends the process at once, and private files stay behind.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:

@@ -6,12 +6,13 @@ role assignments, and registers the Entra application whose id becomes a setting
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import entra
 import environment
 from commands import SECRET_VARIABLES, CommandFailed, az, azd
-from console import HookError, run, say
+from console import HookError, run, say, warn
 
 NETWORK_PROVIDER = "Microsoft.App"
 """Flex Consumption delegates its subnet to this provider, which no resource of the template registers."""
@@ -20,11 +21,11 @@ NETWORK_PROVIDER = "Microsoft.App"
 def work() -> None:
     """All checks, cheapest first."""
     account = _account()
-    _azd_is_signed_in()
+    _same_principal(account, _azd_status())
     _same_subscription(account)
     _same_tenant(account)
     _no_secret_on_disk()
-    _note_principal(account)
+    _note_principal_type(account)
     _network_provider()
     if entra.is_wanted():
         entra.make(account["tenantId"])
@@ -39,13 +40,26 @@ def _account() -> dict[str, Any]:
     return account
 
 
-def _azd_is_signed_in() -> None:
-    try:
-        azd("auth", "login", "--check-status")
-    except CommandFailed:
+def _azd_status() -> dict[str, Any]:
+    """azd answers exit code 0 to whoever is not signed in: its words count."""
+    status: dict[str, Any] = json.loads(azd("auth", "status", "--output", "json") or "{}")
+    if status.get("status") != "authenticated":
+        raise HookError("`azd` is not signed in. Run `azd auth login`, or `azd config set auth.useAzCliAuth true`.")
+    return status
+
+
+def _same_principal(account: dict[str, Any], status: dict[str, Any]) -> None:
+    """Only azd's principal gets the role to write secrets, and az writes them."""
+    kind, name = account["user"]["type"], account["user"]["name"]
+    other_kind = status.get("type") or kind
+    other = status.get("clientId") or status.get("email") or name
+    if kind != other_kind or (kind == "servicePrincipal" and name.lower() != other.lower()):
         raise HookError(
-            "`azd` is not signed in. Run `azd auth login`, or `azd config set auth.useAzCliAuth true`."
-        ) from None
+            f"azd is signed in as {other} ({other_kind}), az as {name} ({kind}). azd's principal gets the role "
+            "to write secrets, and az writes them: sign both in as the same one."
+        )
+    if name.lower() != other.lower():
+        warn(f"azd is signed in as {other}, az as {name}: secrets can't be written unless that is one person")
 
 
 def _same_subscription(account: dict[str, Any]) -> None:
@@ -77,30 +91,11 @@ def _no_secret_on_disk() -> None:
         )
 
 
-def _note_principal(account: dict[str, Any]) -> None:
+def _note_principal_type(account: dict[str, Any]) -> None:
     """Role assignments fail with UnmatchedPrincipalType unless the template is told user or service principal."""
-    is_user = account["user"]["type"] == "user"
-    kind = "User" if is_user else "ServicePrincipal"
+    kind = "User" if account["user"]["type"] == "user" else "ServicePrincipal"
     if environment.store("AZURE_PRINCIPAL_TYPE", kind):
         say(f"principal type: {kind}")
-    known = environment.value("AZURE_PRINCIPAL_ID")
-    own = _own_object_id(account) if known else None
-    if own and own.lower() != known.lower():
-        raise HookError(
-            f"azd is signed in as principal {known}, az as {own}. Only azd's principal gets the role to write secrets, "
-            "and az writes them: sign both in as the same one."
-        )
-
-
-def _own_object_id(account: dict[str, Any]) -> str | None:
-    """None where this principal may not read the directory: then it can't be compared."""
-    try:
-        if account["user"]["type"] == "user":
-            return str(az("ad", "signed-in-user", "show", "--query", "id"))
-        return str(az("ad", "sp", "show", "--id", account["user"]["name"], "--query", "id"))
-    except CommandFailed:
-        say("this principal may not read the directory: whether az and azd are the same one is not checked")
-        return None
 
 
 def _network_provider() -> None:

@@ -103,7 +103,7 @@ def _explained(error: CommandFailed, vault: str) -> HookError:
     if error.says("ForbiddenByRbac"):
         return HookError(
             f"the roles on {vault} did not become effective in time. Check that `az account show` and "
-            "`azd auth login --check-status` name the same principal, then run `azd hooks run postprovision`."
+            "`azd auth status` name the same principal, then run `azd hooks run postprovision`."
         )
     return error
 

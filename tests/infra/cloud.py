@@ -17,8 +17,7 @@ ROOT = Path(__file__).parents[2]
 HOOKS = ROOT / "infra" / "hooks"
 FAKE = Path(__file__).parent / "fake_cloud.py"
 TENANT = "11111111-1111-4111-8111-111111111111"
-PRINCIPAL = "22222222-2222-4222-8222-222222222222"
-READING = ("show", "list", "get-values", "login")
+READING = ("show", "list", "get-values", "status")
 
 CLIENT_SECRET = "eyCANARYclient.partofaclientsecret.thatnobodymaysee"
 OTHER_SECRET = "eyCANARYother.partofaclientsecret.thatnobodymaysee"

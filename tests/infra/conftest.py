@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.infra.cloud import FAKE, PRINCIPAL, TENANT, Cloud
+from tests.infra.cloud import FAKE, TENANT, Cloud
 
 
 @pytest.fixture
@@ -24,13 +24,12 @@ def cloud(tmp_path: Path) -> Cloud:
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
     state = {
         "account": {"id": "sub-1", "tenantId": TENANT, "user": {"name": "ada@example.org", "type": "user"}},
-        "object_id": PRINCIPAL,
+        "azd_status": {"status": "authenticated", "type": "user", "email": "ada@example.org"},
         "azd": {
             "AZURE_ENV_NAME": "test",
             "AZURE_SUBSCRIPTION_ID": "sub-1",
             "AZURE_RESOURCE_GROUP": "rg-test",
             "AZURE_TENANT_ID": TENANT,
-            "AZURE_PRINCIPAL_ID": PRINCIPAL,
             "AZURE_FUNCTION_APP_NAME": "func-test",
             "AZURE_KEY_VAULT_NAME": "kv-test",
             "AZURE_IDENTITY_PRINCIPAL_ID": "33333333-3333-4333-8333-333333333333",

@@ -48,6 +48,8 @@ class Fake:
             self.refuse(text)
 
     def azd(self) -> object:
+        if self.arguments[:2] == ["auth", "status"]:
+            return self.state["azd_status"]
         if self.arguments[:2] == ["env", "get-values"]:
             return self.state["azd"]
         if self.arguments[:2] == ["env", "set"]:
@@ -91,12 +93,7 @@ class Fake:
         self.save()
         return "https://v.vault.azure.net/secrets/x/1"
 
-    def ad_signed_in_user_show(self) -> object:
-        return self.state["object_id"]
-
     def ad_sp_show(self) -> object:
-        if self.option("--id") == self.state["account"]["user"]["name"]:
-            return self.state["object_id"]
         if self.option("--id") not in self.state["service_principals"]:
             self.refuse(f"Resource '{self.option('--id')}' does not exist (Request_ResourceNotFound)")
         return "object-id"

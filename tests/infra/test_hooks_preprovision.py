@@ -14,11 +14,11 @@ REFUSED = "Insufficient privileges to complete the operation. (Authorization_Req
     ("rule", "cure"),
     [
         ({"when": "az account show", "error": "Please run 'az login' to setup account."}, "az login"),
-        ({"when": "azd auth login", "error": "not logged in"}, "azd auth login"),
+        ({"when": "azd auth status", "error": "something broke"}, "azd auth status"),
     ],
     ids=["az", "azd"],
 )
-def test_who_is_not_signed_in_is_told_how(cloud: Cloud, rule: dict[str, str], cure: str) -> None:
+def test_a_command_that_refuses_ends_the_hook_with_its_words(cloud: Cloud, rule: dict[str, str], cure: str) -> None:
     cloud.change(rules=[rule])
     ran = cloud.run("preprovision", **LEGACY)
     assert ran.code == 1
@@ -38,11 +38,10 @@ def test_a_missing_command_is_named(cloud: Cloud) -> None:
     [
         ({"AZURE_SUBSCRIPTION_ID": "sub-2"}, "az account set --subscription sub-2"),
         ({"AZURE_TENANT_ID": "other-tenant"}, "az login --tenant other-tenant"),
-        ({"AZURE_PRINCIPAL_ID": "somebody-else"}, "sign both in as the same one"),
         ({"VNET_ENABLED": "true"}, "az provider register --namespace Microsoft.App"),
         ({"REGISTER_ENTRA_APPLICATION": "perhaps"}, "neither true nor false"),
     ],
-    ids=["subscription", "tenant", "principal", "network", "wish"],
+    ids=["subscription", "tenant", "network", "wish"],
 )
 def test_what_would_fail_later_is_refused_now(cloud: Cloud, value: dict[str, str], cure: str) -> None:
     cloud.values(**LEGACY, **value)
@@ -68,8 +67,9 @@ def test_a_reference_to_a_vault_is_no_secret(cloud: Cloud) -> None:
 @pytest.mark.parametrize(("kind", "noted"), [("user", "User"), ("servicePrincipal", "ServicePrincipal")])
 def test_the_type_of_the_principal_is_noted_once_for_the_role_assignments(cloud: Cloud, kind: str, noted: str) -> None:
     cloud.values(**LEGACY)
-    account = cloud.state["account"] | {"user": {"name": "app-id", "type": kind}}
-    cloud.change(account=account)
+    user = {"name": "ada@example.org", "type": kind}
+    status = {"status": "authenticated", "type": kind, "clientId" if kind != "user" else "email": user["name"]}
+    cloud.change(account=cloud.state["account"] | {"user": user}, azd_status=status)
     assert cloud.run("preprovision").code == 0
     assert cloud.state["azd"]["AZURE_PRINCIPAL_TYPE"] == noted
     before = cloud.writes()
@@ -77,12 +77,50 @@ def test_the_type_of_the_principal_is_noted_once_for_the_role_assignments(cloud:
     assert cloud.writes() == before
 
 
-def test_a_principal_that_may_not_read_the_directory_goes_on(cloud: Cloud) -> None:
-    cloud.values(**LEGACY)
-    cloud.change(rules=[{"when": "signed-in-user", "error": REFUSED}])
-    ran = cloud.run("preprovision")
+@pytest.mark.parametrize("status", [{"status": "unauthenticated"}, {}])
+def test_azd_that_is_not_signed_in_says_so_with_exit_code_0(cloud: Cloud, status: dict[str, str]) -> None:
+    cloud.change(azd_status=status)
+    ran = cloud.run("preprovision", **LEGACY)
+    assert ran.code == 1
+    assert "azd auth login" in ran.output
+
+
+PIPELINE = {"type": "servicePrincipal", "name": "app-1"}
+PERSON = {"type": "user", "name": "ada@example.org"}
+
+
+@pytest.mark.parametrize(
+    ("az", "azd"),
+    [
+        (PIPELINE, {"type": "servicePrincipal", "clientId": "app-2"}),
+        (PIPELINE, {"type": "user", "email": "ada@example.org"}),
+        (PERSON, {"type": "servicePrincipal", "clientId": "app-1"}),
+    ],
+)
+def test_two_principals_are_refused_because_only_one_gets_the_role(
+    cloud: Cloud, az: dict[str, str], azd: dict[str, str]
+) -> None:
+    cloud.change(account=cloud.state["account"] | {"user": az}, azd_status={"status": "authenticated", **azd})
+    ran = cloud.run("preprovision", **LEGACY)
+    assert ran.code == 1
+    assert "sign both in as the same one" in ran.output
+
+
+@pytest.mark.parametrize(
+    ("az", "azd", "warned"),
+    [
+        (PIPELINE, {"type": "servicePrincipal", "clientId": "APP-1"}, False),
+        (PERSON, {"type": "user", "email": "Ada@Example.org"}, False),
+        (PERSON, {}, False),
+        (PERSON, {"type": "user", "email": "ada.l@example.org"}, True),
+    ],
+    ids=["pipeline", "person", "azd does not say", "an alias, perhaps"],
+)
+def test_one_principal_goes_on(cloud: Cloud, az: dict[str, str], azd: dict[str, str], warned: bool) -> None:
+    cloud.change(account=cloud.state["account"] | {"user": az}, azd_status={"status": "authenticated", **azd})
+    ran = cloud.run("preprovision", **LEGACY)
     assert ran.code == 0
-    assert "is not checked" in ran.output
+    assert ("unless that is one person" in ran.output) == warned
 
 
 def test_the_entra_application_is_registered_once(cloud: Cloud) -> None:
@@ -124,3 +162,9 @@ def test_who_may_not_register_is_told_whom_to_ask(cloud: Cloud) -> None:
     assert ran.code == 1
     assert "docs/registration.md" in ran.output
     assert "REGISTER_ENTRA_APPLICATION false" in ran.output
+
+
+def test_a_console_that_lacks_our_characters_ends_no_deployment(cloud: Cloud) -> None:
+    ran = cloud.run("preprovision", PYTHONIOENCODING="ascii")
+    assert ran.code == 0
+    assert "Entra application ?Gatehouse test?: registered" in ran.output
