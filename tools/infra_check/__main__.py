@@ -52,30 +52,20 @@ def judge(root: Path) -> dict[str, Any]:
 
 
 def _points(project: Project, failed: set[str], programs: dict[str, str]) -> list[dict[str, Any]]:
-    """A point is done when its files are there and none of its checks fails; a test file counts by being there."""
-    known = {rule.name for rule in RULES}
-    found = []
-    for point in points(project):
-        absent = [name for name in point.files if not (project.root / name).exists()]
-        open_checks = [
-            name
-            for name in point.checks
-            if name in failed
-            or ("/" not in name and name not in known and programs.get(name) != "passed")
-            or ("/" in name and not (project.root / name.partition("::")[0]).exists())
-        ]
-        found.append(
-            {
-                "number": point.number,
-                "title": point.title,
-                "done": not absent and not open_checks,
-                "files": list(point.files),
-                "checks": list(point.checks),
-                "open": absent + open_checks,
-                "compiled": point.compiled,
-            }
-        )
-    return found
+    """A point is done when its files are there and its checks pass; a test, by its file, counts by being there."""
+    passed = {rule.name for rule in RULES} - failed | {name for name, status in programs.items() if status == "passed"}
+
+    def missing(name: str) -> bool:
+        return not (project.root / name).exists()
+
+    return [
+        asdict(point)
+        | {
+            "open": [name for name in point.files if missing(name)]
+            + [name for name in point.checks if (missing(name) if "/" in name else name not in passed)],
+        }
+        for point in points(project)
+    ]
 
 
 def _print(report: dict[str, Any]) -> None:
@@ -87,11 +77,11 @@ def _print(report: dict[str, Any]) -> None:
         print(f"{program['status']:<7} {program['name']:<22} {program['detail']}")
         for finding in program["findings"]:
             print(f"          {finding}")
-    done = sum(point["done"] for point in report["points"])
+    done = sum(not point["open"] for point in report["points"])
     passed = sum(not rule["findings"] for rule in report["rules"])
     print(f"{passed} of {len(report['rules'])} rules kept, {done} of {len(report['points'])} points done")
     for point in report["points"]:
-        if not point["done"]:
+        if point["open"]:
             print(f"          open: point {point['number']} ({', '.join(point['open'])})")
 
 
