@@ -33,8 +33,10 @@ def descriptions(project: Project) -> Iterator[str]:
 def _undescribed_properties(file: str, item: Declaration) -> Iterator[str]:
     if item.kind != "type":
         return
-    kinds = [node.type for node in walk(item.node) if node.type in ("decorators", "object_property")]
-    if kinds.count("decorators") < kinds.count("object_property"):
+    nodes = list(walk(item.node))
+    properties = sum(node.type == "object_property" for node in nodes)
+    described = sum(node.type == "decorator" and b"description(" in (node.text or b"") for node in nodes)
+    if described < properties:
         yield f"{file}:{item.line} type {item.name} has a property without description"
 
 
