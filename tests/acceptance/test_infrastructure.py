@@ -122,11 +122,30 @@ def test_each_secret_and_each_table_is_granted_by_name(project: Project, evidenc
     evidence(cases=len(secrets) + len(tables))
 
 
+@pytest.mark.acceptance("I2")
+def test_one_identity_and_two_stores_each_used_for_its_own(project: Project, evidence: Report) -> None:
+    """The roles go to the app's only identity; tokens and the host's blobs are in accounts of their own."""
+    modules = project.main.modules
+    assert text(modules["appRoles"].params["principalId"]) == "identity.outputs.principalId"
+    assert text(modules["functionApp"].params["identityResourceId"]) == "identity.outputs.resourceId"
+    assert resource(project, "function-app", "site").at("identity") == {
+        "type": "UserAssigned",
+        "userAssignedIdentities": {"${identityResourceId}": {}},
+    }
+    host, tokens = modules["hostStorage"].params, modules["tokenStorage"].params
+    assert (host.get("tables"), tokens.get("containers")) == (None, None)
+    assert text(tokens["tables"]) == "tokenTables"
+    assert text(project.product_settings["TOKEN_STORE_URL"]) == "tokenStorage.outputs.tableEndpoint"
+    assert text(modules["functionApp"].params["hostStorageBlobEndpoint"]) == "hostStorage.outputs.blobEndpoint"
+    evidence(cases=5)
+
+
 CLOSED = {
     ("storage-account", "account", "properties.minimumTlsVersion"): "TLS1_2",
     ("storage-account", "account", "properties.supportsHttpsTrafficOnly"): True,
     ("storage-account", "account", "properties.allowBlobPublicAccess"): False,
     ("storage-account", "account", "properties.allowCrossTenantReplication"): False,
+    ("storage-account", "blobContainers", "properties.publicAccess"): "None",
     ("function-app", "site", "properties.httpsOnly"): True,
     ("function-app", "site", "properties.siteConfig.minTlsVersion"): "1.2",
     ("function-app", "site", "properties.siteConfig.scmMinTlsVersion"): "1.2",
@@ -153,6 +172,8 @@ def test_purge_protection_and_zone_redundancy_are_the_defaults(project: Project,
     params = project.main.params
     assert params["purgeProtection"].default is True
     assert text(project.main.modules["keyVault"].params["enablePurgeProtection"]) == "purgeProtection"
+    given = resource(project, "key-vault", "vault").at("properties.enablePurgeProtection")
+    assert text(given) == "enablePurgeProtection ? true : null"
     assert params["storageSku"].default == "Standard_ZRS"
     assert {text(project.main.modules[name].params["skuName"]) for name in ("hostStorage", "tokenStorage")} == {
         "storageSku"
