@@ -180,8 +180,51 @@ class SignInRefused(SignInError):
     """The provider refused the request for a reason that is not the person's."""
 
     kind = "sign-in-refused"
-    title = "Azure DevOps refused the sign-in"
+    title = "The sign-in was refused"
     reason = "refused"
+
+
+class WrongTenant(SignInError):
+    """A person of a tenant that may not come in; `username` is shown to the person alone."""
+
+    status = 403
+    kind = "wrong-tenant"
+    title = "This site is not for your organization"
+    reason = "wrong_tenant"
+
+    def __init__(self, username: str | None) -> None:
+        who = f"You signed in at Microsoft as {username}. " if username else ""
+        super().__init__(
+            "tenant",
+            advice=f"{who}That account belongs to an organization that this site does not take. "
+            "Nothing was stored. Start again and choose another account.",
+        )
+
+
+class PersonalAccount(WrongTenant):
+    """A personal Microsoft account: Azure DevOps takes none by this way (facts 3.1)."""
+
+    kind = "personal-account"
+    title = "A personal account can't be used here"
+    reason = "personal_account"
+
+    def __init__(self, username: str | None) -> None:
+        super().__init__(username)
+        who = (
+            f"You signed in as {username}, a personal account. "
+            if username
+            else "You signed in with a personal account. "
+        )
+        self.advice = f"{who}Start again and choose your work or school account. Nothing was stored."
+
+
+class ProviderGone(AppError):
+    """The session came by a way to sign in that is no longer configured."""
+
+    status = 401
+    kind = "provider-gone"
+    title = "The way you signed in was switched off"
+    advice = "Sign in again with what this site offers now. What we kept of your old sign-in is deleted."
 
 
 class SignInUnavailable(SignInError):

@@ -53,20 +53,24 @@ class SessionKey:
         return sha256_hex(self.secret)
 
 
-def begin(custody: Custody, provider_name: str, return_to: str) -> tuple[str, Login]:
-    """The provider's address and the pending sign-in to seal into a cookie. Raises UnknownProvider."""
-    provider = custody.providers.get(provider_name)
-    if provider is None:
-        raise UnknownProvider(provider_name)
+def begin(custody: Custody, provider_name: str | None, return_to: str) -> tuple[str, Login]:
+    """The provider's address and the pending sign-in to seal into a cookie; without a name the first that offers one.
+
+    Raises UnknownProvider.
+    """
+    offered = [it for it in custody.providers.values() if it.offers_sign_in and provider_name in (None, it.name)]
+    if not offered:
+        raise UnknownProvider("no such provider offers a sign-in")
+    provider = offered[0]
     login = Login(
-        provider=provider_name,
+        provider=provider.name,
         state=new_secret(),
         verifier=new_secret(),
         nonce=new_secret(),
         return_to=return_to,
         started_at=custody.now(),
     )
-    custody.emit("sign_in_started", provider=provider_name)
+    custody.emit("sign_in_started", provider=provider.name)
     return provider.authorization_url(login), login
 
 

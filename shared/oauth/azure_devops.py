@@ -39,8 +39,10 @@ class AzureDevOpsProvider:
         secrets: Callable[[], Sequence[str]],
         reread: Callable[[], bool],
         now: Callable[[], datetime],
+        offers_sign_in: bool = True,
     ) -> None:
         """`identity_url` is an origin without a trailing slash; `secrets` and `reread` as in TokenEndpoint."""
+        self.offers_sign_in = offers_sign_in
         self.redirect_uri = redirect_uri
         self.consent_url = f"{identity_url}/Profile/View"
         self.scopes = scopes
@@ -60,6 +62,11 @@ class AzureDevOpsProvider:
             "redirect_uri": self.redirect_uri,
         }
         return f"{self._identity_url}/oauth2/authorize?{urlencode(query, quote_via=quote)}"
+
+    def may_be_issuer(self, issuer: str) -> bool:
+        """The legacy service names none, so an answer that does is of somebody else."""
+        del issuer
+        return False
 
     def redeem(self, code: str, login: Login) -> tuple[Tokens, Identity]:
         """Facts 1.4; then the profile, which alone says who signed in: ScopeMissing where it may not be read."""

@@ -15,6 +15,7 @@ from shared.errors import (
     NotConfigured,
     NotSignedIn,
     ProviderError,
+    ProviderGone,
     SignInAgain,
     SignInError,
     StoreError,
@@ -30,7 +31,7 @@ from shared.web.statics import StaticFiles
 
 _FOLDER = Path(__file__).parent.parent / "templates"
 _VARY = {"Vary": "Accept, Cookie"}
-_CURED_BY_SIGN_IN = (NotSignedIn, SignInAgain, SignInError, TokenRejected)
+_CURED_BY_SIGN_IN = (NotSignedIn, ProviderGone, SignInAgain, SignInError, TokenRejected)
 _CURED_BY_TIME = (StoreError, ProviderError, Unreadable, AzureDevOpsError, Unexpected)
 
 

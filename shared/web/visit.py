@@ -12,7 +12,7 @@ from shared.azure_devops.client import AzureDevOps, Caller
 from shared.azure_devops.paging import Page, parse_top
 from shared.custody import refresh, rules
 from shared.custody.sign_in import SessionKey
-from shared.errors import Absent, NotSignedIn, SignInAgain, StoreError, TokenRejected, Unreadable
+from shared.errors import Absent, NotSignedIn, ProviderGone, SignInAgain, StoreError, TokenRejected, Unreadable
 from shared.models.custody import Connection, Session, UserRecord
 from shared.models.views import Listing
 from shared.web import csrf, requests
@@ -50,6 +50,8 @@ class Visit:
         if session is not None and rules.session_over(session, custody.limits) <= custody.now():
             custody.emit("session_expired", user=record.user_id, session=session.hash)
             self._dead("the session is over")
+        if session and record.connection and record.connection.provider not in custody.providers:
+            raise ProviderGone(record.connection.provider)
         if session is None or record.connection is None:
             if record.unreadable:
                 custody.emit("unreadable", user=record.user_id, reason="page")
