@@ -192,10 +192,10 @@ class WrongTenant(SignInError):
     title = "This site is not for your organization"
     reason = "wrong_tenant"
 
-    def __init__(self, username: str | None) -> None:
+    def __init__(self, log: str = "", *, username: str | None = None) -> None:
         who = f"You signed in at Microsoft as {username}. " if username else ""
         super().__init__(
-            "tenant",
+            log,
             advice=f"{who}That account belongs to an organization that this site does not take. "
             "Nothing was stored. Start again and choose another account.",
         )
@@ -208,14 +208,13 @@ class PersonalAccount(WrongTenant):
     title = "A personal account can't be used here"
     reason = "personal_account"
 
-    def __init__(self, username: str | None) -> None:
-        super().__init__(username)
-        who = (
-            f"You signed in as {username}, a personal account. "
-            if username
-            else "You signed in with a personal account. "
+    def __init__(self, log: str = "", *, username: str | None = None) -> None:
+        super().__init__(log)
+        who = f" as {username}" if username else ""
+        self.advice = (
+            f"You signed in{who} with a personal account. Nothing was stored. "
+            "Start again and choose your work or school account."
         )
-        self.advice = f"{who}Start again and choose your work or school account. Nothing was stored."
 
 
 class ProviderGone(AppError):

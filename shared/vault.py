@@ -18,6 +18,7 @@ from shared.sealing import Keyring, parse_keys, secret_list
 ENCRYPTION_KEY = "token-encryption-key"
 AZURE_DEVOPS_SECRET = "azure-devops-client-secret"  # noqa: S105 - the name of a secret, not its value
 ENTRA_SECRET = "entra-client-secret"  # noqa: S105 - likewise
+NAMES = (ENCRYPTION_KEY, AZURE_DEVOPS_SECRET, ENTRA_SECRET)
 FRESH_FOR = timedelta(minutes=5)
 STALE_OK_FOR = timedelta(hours=24)
 REREAD_EVERY = timedelta(seconds=30)
@@ -74,9 +75,7 @@ class VaultSecrets:
 
     def __init__(self, fetch: Callable[[str], Fetched], *, now: Callable[[], datetime], emit: Emit) -> None:
         self._now = now
-        self._cached = {
-            name: _Cached(name, fetch, now, emit) for name in (ENCRYPTION_KEY, AZURE_DEVOPS_SECRET, ENTRA_SECRET)
-        }
+        self._cached = {name: _Cached(name, fetch, now, emit) for name in NAMES}
         self._lock = threading.Lock()
         self._keyring: tuple[str, Keyring] | None = None
 

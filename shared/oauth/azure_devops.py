@@ -26,7 +26,6 @@ class AzureDevOpsProvider:
 
     name = AZURE_DEVOPS
     title = "Azure DevOps"
-    issuer = ISSUER
     offers_revocation = True  # undocumented (facts 1.8): asked each time, and "not offered" is an answer
 
     def __init__(

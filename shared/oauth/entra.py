@@ -64,11 +64,6 @@ class EntraProvider:
         )
         self._keys = id_token.SigningKeys(f"{base}/v2.0/.well-known/openid-configuration", now)
 
-    @property
-    def issuer(self) -> str:
-        """The issuer of the home tenant's tokens; a guest's token names its own."""
-        return self._issuer_of(self._authority)
-
     def authorization_url(self, login: Login) -> str:
         """Facts 3.3; the verifier's hash (RFC 7636 section 4.2) and the nonce travel, the verifier stays here."""
         digest = hashlib.sha256(login.verifier.encode()).digest()

@@ -98,17 +98,18 @@ def check(
     if claims.get("nonce") != nonce:
         raise SignInRefused("id token: nonce")
     username = claims.get("preferred_username")
+    shown = username[:256] if isinstance(username, str) else None
     if tenant.lower() == PERSONAL_TENANT and PERSONAL_TENANT not in tenants:
-        raise PersonalAccount(username if isinstance(username, str) else None)
+        raise PersonalAccount(username=shown)
     if tenant.lower() not in tenants:
-        raise WrongTenant(username if isinstance(username, str) else None)
+        raise WrongTenant(username=shown)
     name = claims.get("name")
     return Claims(
         issuer=issuer,
         tenant=tenant.lower(),
         subject=subject.lower(),
         name=name[:256] if isinstance(name, str) and name.strip() else "Microsoft user",
-        username=username[:256] if isinstance(username, str) else None,
+        username=shown,
     )
 
 
@@ -120,13 +121,18 @@ def _verified(token: str, keys: SigningKeys, audience: str) -> Mapping[str, Any]
         if header.get("alg") != ALGORITHM or key is None:
             raise SignInRefused("id token: algorithm or key")
         # Times are checked below, against the clock that this application was given.
-        options = {
-            "verify_exp": False,
-            "verify_nbf": False,
-            "verify_iat": False,
-            "require": ["exp", "iat", "iss", "aud"],
-        }
-        return jwt.decode(token, key, algorithms=[ALGORITHM], audience=audience, options=options)  # type: ignore[arg-type] # the options' TypedDict lists no "require" of list[str]
+        return jwt.decode(
+            token,
+            key,
+            algorithms=[ALGORITHM],
+            audience=audience,
+            options={
+                "verify_exp": False,
+                "verify_nbf": False,
+                "verify_iat": False,
+                "require": ["exp", "iat", "iss", "aud"],
+            },
+        )
     except jwt.PyJWTError as error:
         raise SignInRefused(f"id token: {type(error).__name__}") from None
 
@@ -134,14 +140,10 @@ def _verified(token: str, keys: SigningKeys, audience: str) -> Mapping[str, Any]
 def _check_times(claims: Mapping[str, Any], now: datetime) -> None:
     moment, skew = now.timestamp(), CLOCK_SKEW.total_seconds()
     expires, begins = claims.get("exp"), claims.get("nbf", claims.get("iat"))
-    if not _is_number(expires) or not _is_number(begins):
+    if not isinstance(expires, int | float) or not isinstance(begins, int | float):
         raise SignInRefused("id token: times")
     if expires <= moment - skew or begins > moment + skew:
         raise SignInRefused("id token: expired or not yet valid")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str:

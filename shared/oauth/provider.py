@@ -26,7 +26,6 @@ class Provider(Protocol):
 
     name: str
     title: str
-    issuer: str
     redirect_uri: str
     scopes: str
     consent_url: str

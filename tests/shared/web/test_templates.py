@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from jinja2 import UndefinedError
 
-from shared.config import Need
 from shared.models.views import Build, Listing, Organization, Project, Repository, WorkItem
+from shared.needs import Need
 from shared.web import formats
 from shared.web.negotiation import Wants
 from shared.web.pages import Frame, Pages
