@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit
 
 from shared.errors import NotConfigured
 from shared.sealing import parse_keys, secret_list
@@ -13,6 +12,12 @@ DEFAULT_SCOPES = "vso.work vso.build vso.code vso.project vso.profile"
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 SCOPES = re.compile(r"[a-z]+[a-z._]*( [a-z]+[a-z._]*)*")
 ORGANIZATION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?")
+ORIGIN = re.compile(
+    r"(?P<scheme>https?)://(?P<authority>(?P<host>[a-z0-9.-]+|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?)"
+    r"(?P<path>(/[A-Za-z0-9._-]+)*)/?",
+    re.IGNORECASE | re.ASCII,
+)
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
 
@@ -169,18 +174,14 @@ class _Reader:
         if not text:
             self._unless(default is not None, name, "is missing")
             return ""
-        try:
-            parts = urlsplit(text)
-            host, _ = parts.hostname, parts.port
-        except ValueError:
-            host, parts = None, urlsplit("")
-        plain = not (parts.query or parts.fragment or parts.username) and (may_have_path or parts.path in ("", "/"))
-        self._unless(
-            bool(host) and parts.scheme in ("http", "https") and plain, name, "is not an origin (https://host)"
-        )
-        loopback = host in ("localhost", "127.0.0.1", "::1")
-        self._unless(parts.scheme != "http" or loopback, name, "must be https except on loopback")
-        return text.rstrip("/")
+        match = ORIGIN.fullmatch(text)
+        valid = match is not None and (may_have_path or not match["path"]) and int(match["port"] or 0) < 65536
+        self._unless(valid, name, "is not an origin (https://host)")
+        if match is None:
+            return text
+        scheme, authority = match["scheme"].lower(), match["authority"].lower()
+        self._unless(scheme == "https" or match["host"].lower() in LOOPBACK, name, "must be https except on loopback")
+        return f"{scheme}://{authority}{match['path']}"
 
     def _support_url(self) -> str | None:
         text = self._text("SUPPORT_URL")

@@ -412,8 +412,7 @@ class FakeProvider:
             if code in self._codes:
                 raise GrantEnded("the code was used")
             self._codes.add(code)
-            subject = code.partition("#")[0]
-            return self._issue(code, None), Identity(self.name, self.issuer, subject, subject.title())
+            return self._given(self._issue(code, None)), self.identity(code.partition("#")[0])
 
         return self._journal.play("provider.redeem", lambda: self._locked(work))
 
@@ -425,8 +424,7 @@ class FakeProvider:
             old.used_at = old.used_at or self._clock.now()
             self._spend_parent(old)
             old.spent = self.reuse == "strict"
-            issued = self._issue(old.family, old)
-            return dataclasses.replace(issued, refresh_token=None) if self.omits_refresh_token else issued
+            return self._given(self._issue(old.family, old))
 
         return self._journal.play("provider.refresh", lambda: self._locked(work))
 
@@ -444,6 +442,10 @@ class FakeProvider:
 
         return self._journal.play("provider.revoke", lambda: self._locked(work))
 
+    def identity(self, subject: str) -> Identity:
+        """As it comes with this person's tokens."""
+        return Identity(self.name, self.issuer, subject, subject.title())
+
     def use(self, access_token: str) -> bool:
         """A call of the API with this token: whether it is taken. It spends what the token replaced."""
         with self._lock:
@@ -456,6 +458,9 @@ class FakeProvider:
     def _locked[Result](self, work: Callable[[], Result]) -> Result:
         with self._lock:
             return work()
+
+    def _given(self, issued: Tokens) -> Tokens:
+        return dataclasses.replace(issued, refresh_token=None) if self.omits_refresh_token else issued
 
     def _serves(self, token: _Issued) -> bool:
         if token.family in self._dead_families:

@@ -20,6 +20,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "functions._entry": ("shared",),
     "shared.services": ("shared",),
     "shared.config": PURE,
+    "shared.vault": ("shared.events", *PURE),
     "shared.web": (
         "shared.web",
         "shared.custody",
@@ -46,8 +47,8 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
 ONLY_IN: Mapping[str, tuple[str, ...]] = {
     "azure.data": ("shared.storage",),
     "azure.functions": ("function_app", "functions", "shared.web"),
-    "azure.core": ("shared.storage", "shared.services"),
-    "azure.identity": ("shared.services",),
+    "azure.core": ("shared.storage", "shared.services", "shared.vault"),
+    "azure.identity": ("shared.services", "shared.vault"),
     "azure.keyvault": ("shared.vault",),
     "cryptography": ("shared.sealing",),
     "jinja2": ("shared.web.pages",),
@@ -58,7 +59,15 @@ ONLY_IN: Mapping[str, tuple[str, ...]] = {
 ENVIRONMENT_IN = {"shared.services", "functions._entry", "functions.home"}
 """The composition root reads the settings; the set-up page shows which are missing."""
 
-WITHOUT_CLOCK = ("shared.custody", "shared.storage", "shared.oauth", "shared.azure_devops", "shared.web", *PURE)
+WITHOUT_CLOCK = (
+    "shared.custody",
+    "shared.storage",
+    "shared.oauth",
+    "shared.azure_devops",
+    "shared.web",
+    "shared.vault",
+    *PURE,
+)
 """Time comes in as an argument or as a function."""
 
 WITHOUT_IO = (*PURE, "shared.custody.rules", "shared.azure_devops.names", "shared.azure_devops.links", "shared.scopes")
@@ -162,7 +171,11 @@ def test_only_the_entry_asks_for_the_services() -> None:
 def test_only_the_composition_root_makes_what_fulfils_a_protocol() -> None:
     makers = ("shared.storage.tables.connect", "shared.storage.connections.TableConnections")
     makers += ("shared.storage.due.TableDue", "shared.storage.logins.TableLogins", "shared.events.emitter")
-    makers += ("shared.oauth.azure_devops.AzureDevOpsProvider",)
+    makers += (
+        "shared.oauth.azure_devops.AzureDevOpsProvider",
+        "shared.vault.SettingSecrets",
+        "shared.vault.VaultSecrets",
+    )
     for maker in makers:
         assert [name for name, tree in APPLICATION.items() if maker in named_imports(tree)] == ["shared.services"]
 

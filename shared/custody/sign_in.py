@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from shared.custody import Custody, refresh, rules
 from shared.custody.sign_out import sign_out
 from shared.errors import (
+    AppError,
     AppFault,
     Fenced,
     GrantEnded,
     Policy,
     ProviderError,
-    SignInError,
     SignInExpired,
     SignInRefused,
     SignInUnavailable,
@@ -89,13 +89,19 @@ def finish(custody: Custody, login: Login, code: str, *, browser: str, previous:
     new = SessionKey(identity.user_id, new_secret())
     try:
         _store(custody, provider, tokens, identity, new, browser, previous)
-    except (StoreError, SignInError):
+    except _MayBeStoredError:
+        raise
+    except AppError:
         _withdraw(provider, tokens)
         raise
     if previous and previous.user_id != new.user_id:
         sign_out(custody, previous.user_id, previous.hash)
     custody.emit("sign_in_completed", provider=provider.name, user=new.user_id, session=new.hash)
     return new
+
+
+class _MayBeStoredError(StoreError):
+    """The transaction got no reply. If it came through, other browsers of this person live on these tokens."""
 
 
 def _redeem(custody: Custody, provider: Provider, code: str, login: Login) -> tuple[Tokens, Identity]:
@@ -146,6 +152,8 @@ def _store(
             custody.connections.open_session(record, connection, session, evicted=evicted, replaced=replaced)
         except Fenced:
             continue
+        except StoreError as error:
+            raise _MayBeStoredError(str(error)) from None
         except TooLargeToStoreError:
             raise SignInRefused(
                 "a token is too large to store",
@@ -204,7 +212,8 @@ def _evicted(custody: Custody, record: UserRecord, previous: SessionKey | None) 
 
 def _withdraw(provider: Provider, tokens: Tokens) -> None:
     """Nobody will store these tokens: don't leave them alive where the service can help it."""
-    half = rules.REVOKE_AT_ONCE / 2
-    if tokens.refresh_token is not None:
-        provider.revoke(tokens.refresh_token, "refresh_token", timeout=half)
-    provider.revoke(tokens.access_token, "access_token", timeout=half)
+    if not provider.offers_revocation:
+        return
+    for hint, token in (("refresh_token", tokens.refresh_token), ("access_token", tokens.access_token)):
+        if token:
+            provider.revoke(token, hint, timeout=rules.REVOKE_AT_ONCE / 2)

@@ -102,7 +102,7 @@ def test_a_page_makes_at_most_three_tries_and_says_so(
         began = time.monotonic()
         answer = ask("/org/contoso-labs/projects")
         assert answer.status_code == 503
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 10
         assert len(simulator.calls()) == MAX_TRIES
     assert simulator.injected() == 2 * MAX_TRIES
     evidence(cases=2, faults=2 * MAX_TRIES)
@@ -139,8 +139,9 @@ def test_an_outage_is_not_met_with_three_times_the_load(
     assert len(calls) - pages <= FIRST_RETRIES + RETRY_SHARE * pages
     times = [datetime.fromisoformat(call["time"]) for call in calls[: FIRST_RETRIES // 2 * MAX_TRIES]]
     pauses = [(second - first).total_seconds() for first, second in pairwise(times)]
-    within_pages = [pause for number, pause in enumerate(pauses, 1) if number % MAX_TRIES]
-    assert max(within_pages) - min(within_pages) > 0.05, "retries of many people must not come in step"
+    first, second = pauses[0::MAX_TRIES], pauses[1::MAX_TRIES]
+    in_step = [*first, *(pause / 2 for pause in second)]  # the second pause is twice as long
+    assert max(in_step) - min(in_step) > 0.12, "retries of many people must not come in step"
     evidence(cases=1, faults=simulator.injected())
 
 
@@ -155,7 +156,7 @@ def test_a_dead_host_is_told_within_seconds(
         answer = ask("/org/contoso-labs/projects")
         assert answer.status_code == 503
         assert "Set-Cookie" not in answer.headers
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20
     assert simulator.calls() == []
     assert browser.get("/dashboard").status_code == 200
     evidence(cases=1)

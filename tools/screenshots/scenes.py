@@ -9,6 +9,7 @@ from playwright.sync_api import Page, Response
 from tools.screenshots.stage import Stage
 
 ADA = "Ada Lovelace"
+BJORN = "Björn Åkesson"
 CHEN = "Chen Wei"
 PROJECT = "{site}/org/fabrikam/project/Payments%20Platform"
 EMPTY_PROJECT = "{site}/org/fabrikam/project/Empty%20Room"
@@ -33,8 +34,11 @@ class Scene:
     fault: Mapping[str, Any] | None = None
 
     def show(self, page: Page, stage: Stage) -> None:
-        """Bring a fresh browser there. Raises SceneError when the page answers with another status."""
-        if self.person:
+        """Bring a browser there, signed in first where it is not yet.
+
+        Raises SceneError when the page answers with another status.
+        """
+        if self.person and not page.context.cookies(stage.site):
             sign_in(page, stage, self.person)
         stage.faults(*([self.fault] if self.fault else []))
         response = page.goto(self.address.format_map(origins(stage)))
@@ -86,7 +90,7 @@ SCENES = (
     Scene("error-503", PROJECT + "/repos", ADA, status=503, fault=DOWN),
     Scene("logout", "{site}/auth/logout", ADA),
     Scene("logout-stranger", "{site}/auth/logout"),
-    Scene("signed-out", "{site}/auth/logout", ADA, presses=("Sign out now",)),
+    Scene("signed-out", "{site}/auth/logout", BJORN, presses=("Sign out now",)),
 )
 
 

@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 
@@ -40,32 +39,28 @@ class Stage:
 @contextmanager
 def staged(folder: Path, storage: str) -> Iterator[Stage]:
     """Start everything on this table store, logs in `folder`; it ends with the block. Raises processes.ChildError."""
+    site, unset, simulator = (processes.free_port() for _ in range(3))
+    stage = Stage(*(f"http://{HOST}:{port}" for port in (site, unset, simulator)))
+    registered = ("--redirect-uri", f"{stage.site}/auth/callback")
     with ExitStack() as running:
 
-        def start(name: str, *words: str, **settings: str) -> str:
-            command = [sys.executable, "-m", *words]
+        def start(name: str, module: str, port: int, *words: str, **settings: str) -> processes.Child:
+            command = [sys.executable, "-m", module, "--port", str(port), *words]
             environment = {**os.environ, **settings}
             child = processes.start(name, command, log=folder / f"{name}.log", environment=environment, cwd=ROOT)
             running.callback(child.stop)
-            return processes.wait_listening(child)
+            return child
 
-        def start_host(name: str, plan: Plan, app: tuple[str, str]) -> str:
+        def start_host(name: str, port: int, app: tuple[str, str]) -> processes.Child:
+            plan = Plan(f"http://{HOST}:{port}", port, simulator, own_storage=True, notes=())
             settings = host_settings(plan, {}, key_file=folder / "key", storage=storage, app=app)
-            return start(name, "tools.local_host", "--port", str(plan.port), **settings)
+            return start(name, "tools.local_host", port, **settings)
 
-        port = processes.free_port()
-        callback = f"http://{HOST}:{port}/auth/callback"
-        simulator = start("simulator", "tools.simulator", "--port", "0", "--redirect-uri", callback)
-        site = start_host("site", _plan(port, simulator), (defaults.APP_ID, defaults.CLIENT_SECRET))
-        unset = start_host("unset", _plan(processes.free_port(), simulator), ("", ""))
-        yield Stage(site, unset, simulator)
-
-
-def _plan(port: int, simulator: str) -> Plan:
-    return Plan(
-        public_url=f"http://{HOST}:{port}",
-        port=port,
-        simulator_port=urlsplit(simulator).port,
-        own_storage=True,
-        notes=(),
-    )
+        children = (
+            start("simulator", "tools.simulator", simulator, *registered),
+            start_host("site", site, (defaults.APP_ID, defaults.CLIENT_SECRET)),
+            start_host("unset", unset, ("", "")),
+        )
+        for child in children:
+            processes.wait_listening(child)
+        yield stage
