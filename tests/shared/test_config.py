@@ -23,6 +23,7 @@ GOOD = {
     "TOKEN_ENCRYPTION_KEY": KEY,
     "AzureWebJobsStorage": STORE,
 }
+VAULT = "https://kv-gatehouse.vault.azure.net"
 NOT_OURS = {"REFRESH_SCHEDULE", "ENTRA_AUTHORITY_URL"}
 """The first is read by the Functions host; the second belongs to a provider that this version refuses altogether."""
 
@@ -167,6 +168,7 @@ WRONG = [
     ("SUPPORT_URL", "http://canary.example"),
     ("AZURE_DEVOPS_URL", "http://canary.example"),
     ("AZURE_DEVOPS_IDENTITY_URL", "https://canary.example/path"),
+    ("KEY_VAULT_URL", "http://canary.vault.azure.net"),
     *[(name, "canary") for name in NOT_YET],
 ]
 
@@ -189,6 +191,17 @@ def test_a_store_is_required_of_one_kind_or_the_other():
     rest = {key: text for key, text in GOOD.items() if key != "AzureWebJobsStorage"}
     assert names(problems(rest)) == ["TOKEN_STORE_URL"]
     assert Config.from_env(rest | {"TOKEN_STORE_URL": "https://a.table.core.windows.net"}, now=NOW)
+
+
+def test_with_a_vault_the_settings_that_it_replaces_must_be_absent():
+    assert set(names(problems(GOOD | {"KEY_VAULT_URL": VAULT}))) == {
+        "TOKEN_ENCRYPTION_KEY",
+        "AZURE_DEVOPS_CLIENT_SECRET",
+    }
+    rest = {name: text for name, text in GOOD.items() if "SECRET" not in name and "KEY" not in name}
+    config = Config.from_env(rest | {"KEY_VAULT_URL": VAULT + "/"}, now=NOW)
+    assert config.key_vault_url == VAULT
+    assert config.encryption_keys == ()
 
 
 def test_all_problems_come_at_once():

@@ -16,6 +16,7 @@ from shared.errors import (
     Policy,
     SignInExpired,
     SignInRefused,
+    SignInUnavailable,
     SignInUsed,
     StoreError,
     Suspect,
@@ -105,7 +106,7 @@ class TestState:
     def test_it_is_burnt_before_the_code_is_redeemed_even_if_that_fails(self, world):
         _, login = begin(world.custody, "azure-devops", "/")
         world.journal.before("provider.redeem", Unavailable())
-        with pytest.raises(Unavailable):
+        with pytest.raises(SignInUnavailable):
             finish_with(world, login=login)
         with pytest.raises(SignInUsed):
             finish_with(world, login=login)
@@ -130,11 +131,19 @@ class TestRefusals:
         with pytest.raises(SignInExpired):
             finish_with(world)
 
-    @pytest.mark.parametrize("error", [AppFault(), Unavailable(), Throttled(), Policy()])
+    @pytest.mark.parametrize("error", [AppFault(), Policy()])
     def test_what_is_not_the_codes_fault_is_told_as_it_is(self, world, error):
         world.journal.before("provider.redeem", error)
         with pytest.raises(type(error)):
             finish_with(world)
+        assert world.due.all() == []
+
+    @pytest.mark.parametrize("error", [Unavailable(), Throttled(retry_after=7)])
+    def test_a_service_that_does_not_answer_is_told_as_a_sign_in_to_begin_again(self, world, error):
+        world.journal.before("provider.redeem", error)
+        with pytest.raises(SignInUnavailable) as caught:
+            finish_with(world)
+        assert caught.value.retry_after == error.retry_after
         assert world.due.all() == []
 
     def test_without_a_refresh_token_nothing_is_stored_and_the_rest_is_withdrawn(self, world):
