@@ -387,6 +387,7 @@ class FakeProvider:
         self.name = name
         self.issuer = f"https://{name}.example"
         self.offers_revocation = True
+        self.offers_sign_in = True
         self.reuse: Reuse = "nonrotating"
         self.lifetime = timedelta(hours=1)
         self.omits_refresh_token = False
@@ -406,6 +407,9 @@ class FakeProvider:
 
     def authorization_url(self, login: Login) -> str:
         return f"{self.issuer}/authorize?state={login.state}"
+
+    def may_be_issuer(self, issuer: str) -> bool:
+        return issuer == self.name
 
     def redeem(self, code: str, login: Login) -> tuple[Tokens, Identity]:
         def work() -> tuple[Tokens, Identity]:
