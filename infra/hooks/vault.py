@@ -86,8 +86,9 @@ def _explained(error: CommandFailed, vault: str) -> HookError:
     """What a person can do about the vault's answer (facts: error codes of the secrets API)."""
     if error.says("ForbiddenByFirewall"):
         return HookError(
-            f"the network rules of {vault} keep this machine out. Run `azd hooks run postprovision` from inside the "
-            "virtual network (see infra/README.md)."
+            f"the network rules of {vault} keep this machine out. Let its address in for the time being "
+            "(`azd env set DEPLOYER_IP_ADDRESS …`, `azd provision`), or run `azd hooks run postprovision` from inside "
+            "the virtual network."
         )
     if error.says("SecretDisabled", "disabled secret"):
         return HookError(

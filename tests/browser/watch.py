@@ -27,7 +27,7 @@ class Watch:
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning", "assert"):
-            self.complaints.append(message.text)
+            self.complaints.append(f"{message.location['url']}: {message.text}")
 
     def _on_exception(self, error: Error) -> None:
         self.complaints.append(f"uncaught: {error}")

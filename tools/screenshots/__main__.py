@@ -12,19 +12,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser
-
 from tools import bootstrap
 from tools.run import azurite, processes
-from tools.screenshots.chromium import LOOKS, Look, launched, person_at
-from tools.screenshots.scenes import SCENES, Scene, SceneError
+from tools.screenshots import pictures
+from tools.screenshots.chromium import launched
+from tools.screenshots.scenes import SCENES, SceneError
 from tools.screenshots.stage import Stage, staged
 
-PICTURES = bootstrap.ROOT / "build" / "screenshots"
-README_PICTURES = bootstrap.ROOT / "docs" / "images"
-README_SCENE = "work-items"
-README_LOOKS = (Look("light", "light", 1100, 720), Look("dark", "dark", 1100, 720))
-README_MOST_BYTES = 150_000
+CATALOGUE = bootstrap.ROOT / "build" / "screenshots"
+README = bootstrap.ROOT / "docs" / "images"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,9 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _stage() as stage, launched(chromium) as browser:
             if options.readme:
-                _take_readme_pictures(browser, stage)
+                files = pictures.for_readme(browser, stage, README)
             else:
-                _take_pictures(browser, stage, options.scenes)
+                files = pictures.catalogue(browser, stage, options.scenes, CATALOGUE)
+            for file in files:
+                print(file.relative_to(bootstrap.ROOT), flush=True)
     except (SceneError, processes.ChildError) as error:
         print(f"screenshots: {error}", file=sys.stderr)
         return 1
@@ -67,34 +65,6 @@ def _stage() -> Iterator[Stage]:
                 yield stage
         finally:
             store.child.stop()
-
-
-def _take_pictures(browser: Browser, stage: Stage, names: Sequence[str]) -> None:
-    """The whole length of each scene in each look, as SCENE-LOOK.png."""
-    for scene in SCENES:
-        if scene.name in names:
-            _take(browser, stage, scene, {look: PICTURES / f"{scene.name}-{look.name}.png" for look in LOOKS})
-
-
-def _take_readme_pictures(browser: Browser, stage: Stage) -> None:
-    """The upper part of one scene. Raises SceneError when a picture is too heavy for the README."""
-    scene = next(scene for scene in SCENES if scene.name == README_SCENE)
-    light, dark = README_LOOKS
-    files = {light: README_PICTURES / f"{scene.name}.png", dark: README_PICTURES / f"{scene.name}-dark.png"}
-    _take(browser, stage, scene, files, full_page=False)
-    for file in files.values():
-        if file.stat().st_size > README_MOST_BYTES:
-            raise SceneError(f"{file.name} has {file.stat().st_size} bytes, more than {README_MOST_BYTES}")
-
-
-def _take(browser: Browser, stage: Stage, scene: Scene, files: dict[Look, Path], *, full_page: bool = True) -> None:
-    with person_at(browser) as context:
-        page = context.new_page()
-        scene.show(page, stage)
-        for look, file in files.items():
-            look.put_on(page)
-            page.screenshot(path=file, full_page=full_page)
-            print(file.relative_to(bootstrap.ROOT), flush=True)
 
 
 if __name__ == "__main__":
