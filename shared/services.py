@@ -137,6 +137,7 @@ def _entra(config: Config, settings: EntraSettings, now: Callable[[], datetime],
         client_id=settings.client_id,
         scopes=settings.scopes,
         redirect_uri=settings.redirect_uri,
+        home_url=f"{config.public_url}/",
         credentials=Credentials(
             client_secrets=(lambda: secrets.client_secrets(ENTRA_SECRET)) if has_secret else None,
             reread=lambda: secrets.reread(ENTRA_SECRET),

@@ -44,6 +44,7 @@ class AzureDevOpsProvider:
         self.offers_sign_in = offers_sign_in
         self.redirect_uri = redirect_uri
         self.consent_url = f"{identity_url}/Profile/View"
+        self.sign_out_url: str | None = None  # facts 1.8: there is none
         self.scopes = scopes
         self._identity_url = identity_url
         self._client_id = client_id
@@ -51,8 +52,9 @@ class AzureDevOpsProvider:
             f"{identity_url}/oauth2/token", token_types=TOKEN_TYPES, secrets=secrets, reread=reread, now=now
         )
 
-    def authorization_url(self, login: Login) -> str:
+    def authorization_url(self, login: Login, *, claims: str = "", consent: bool = False) -> str:
         """Facts 1.2; the verifier and the nonce of `login` have no place in this flow."""
+        del claims, consent
         query = {
             "client_id": self._client_id,
             "response_type": "Assertion",

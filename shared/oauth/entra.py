@@ -41,10 +41,14 @@ class EntraProvider:
         client_id: str,
         scopes: str,
         redirect_uri: str,
+        home_url: str,
         credentials: Credentials,
         now: Callable[[], datetime],
     ) -> None:
-        """`tenants` are ids, the home tenant first; with more than one the authority is `organizations`."""
+        """`tenants` are ids, the home tenant first; with more than one the authority is `organizations`.
+
+        `home_url` is where Microsoft's own sign-out leads back to: it must be registered as a redirect URI (facts 3.6).
+        """
         self.scopes = scopes
         self.redirect_uri = redirect_uri
         self._authority_url = authority_url
@@ -54,6 +58,7 @@ class EntraProvider:
         self._credentials = credentials
         self._now = now
         base = f"{authority_url}/{self._authority}"
+        self.sign_out_url: str | None = f"{base}/oauth2/v2.0/logout?{urlencode({'post_logout_redirect_uri': home_url})}"
         self._endpoint = TokenEndpoint(
             f"{base}/oauth2/v2.0/token",
             token_types=TOKEN_TYPES,
@@ -64,7 +69,7 @@ class EntraProvider:
         )
         self._keys = id_token.SigningKeys(f"{base}/v2.0/.well-known/openid-configuration", now)
 
-    def authorization_url(self, login: Login) -> str:
+    def authorization_url(self, login: Login, *, claims: str = "", consent: bool = False) -> str:
         """Facts 3.3; the verifier's hash (RFC 7636 section 4.2) and the nonce travel, the verifier stays here."""
         digest = hashlib.sha256(login.verifier.encode()).digest()
         query = {
@@ -77,8 +82,10 @@ class EntraProvider:
             "nonce": login.nonce,
             "code_challenge": base64.urlsafe_b64encode(digest).decode().rstrip("="),
             "code_challenge_method": "S256",
-            "prompt": "select_account",
+            "prompt": "consent" if consent else "select_account",
         }
+        if claims:
+            query["claims"] = claims
         return f"{self._authority_url}/{self._authority}/oauth2/v2.0/authorize?{urlencode(query, quote_via=quote)}"
 
     def may_be_issuer(self, issuer: str) -> bool:

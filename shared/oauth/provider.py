@@ -30,13 +30,19 @@ class Provider(Protocol):
     scopes: str
     consent_url: str
     """Where a person can withdraw the grant by hand."""
+    sign_out_url: str | None
+    """Where a person can sign out of the provider itself."""
     offers_sign_in: bool
     """False: live sessions go on, new ones don't begin."""
     offers_revocation: bool
     """Whether there is an endpoint worth asking; False: no revocation is ever stored for this provider."""
 
-    def authorization_url(self, login: Login) -> str:
-        """Where to send the browser to begin `login`."""
+    def authorization_url(self, login: Login, *, claims: str = "", consent: bool = False) -> str:
+        """Where to send the browser to begin `login`.
+
+        `claims` answers a claims challenge (OpenID Connect Core 1.0 section 5.5), `consent` asks for the grant anew;
+        a provider that knows neither leaves them out.
+        """
         ...
 
     def may_be_issuer(self, issuer: str) -> bool:

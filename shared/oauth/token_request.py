@@ -171,14 +171,14 @@ def parse_token_response(
 def classify(status: int, answer: Mapping[str, Any]) -> ProviderError:
     """The class of a token error, by its parsed `error` alone (either casing); unknown ones are no verdict."""
     error = answer.get("error", answer.get("Error"))
+    known = _CLASSES.get(error) if isinstance(error, str) else None
     if error == "invalid_request":
         # The legacy service says so for a dead refresh token too (facts 1.6); only there it is PascalCase.
-        return Suspect("invalid_request") if "Error" in answer else AppFault("invalid_request")
-    known = _CLASSES.get(error) if isinstance(error, str) else None
-    advice = entra_errors.advice_for(entra_errors.code_of(str(answer.get("error_description", ""))))
-    return (
-        known(str(error), advice=advice) if known else Unavailable(f"identity service: {status} without a known error")
-    )
+        known = Suspect if "Error" in answer else AppFault
+    if known is None:
+        return Unavailable(f"identity service: {status} without a known error")
+    meaning = entra_errors.meaning_of(str(answer.get("error_description", "")))
+    return known(str(error), advice=meaning.advice if meaning else None, meaning=meaning)
 
 
 def json_object(headers: Mapping[str, str], body: bytes, status: int) -> dict[str, Any]:

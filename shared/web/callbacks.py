@@ -16,6 +16,7 @@ from shared.errors import (
     SignInRefused,
     SignInUsed,
     UnknownProvider,
+    explained,
 )
 from shared.models.custody import Login
 from shared.oauth import entra_errors
@@ -99,16 +100,17 @@ def _code(answer: Mapping[str, str]) -> str:
 def _raise_error(error: str, description: str) -> NoReturn:
     """By the word alone, which is compared, never shown; a code in the description only chooses the sentence."""
     word = error.lower().replace("_", "")
-    advice = entra_errors.advice_for(entra_errors.code_of(description))
+    meaning = entra_errors.meaning_of(description)
     if word == "accessdenied":
-        raise SignInDenied("access_denied", advice=advice)
+        raise explained(SignInDenied("access_denied"), meaning)
     if word == "invalidscope":
-        raise SignInRefused(
+        refused = SignInRefused(
             "invalid_scope",
             advice="The scopes that this site asks for are not those of its registration. "
             "The people who run it correct AZURE_DEVOPS_SCOPES or the registration.",
         )
-    raise SignInRefused("the provider answered with an error", advice=advice)
+        raise explained(refused, meaning)
+    raise explained(SignInRefused("the provider answered with an error"), meaning)
 
 
 def _way_on(login: Login) -> str:

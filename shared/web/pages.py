@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from shared.errors import (
     AppError,
     AzureDevOpsError,
+    ClaimsChallenge,
     MethodNotAllowed,
     NotConfigured,
     NotSignedIn,
@@ -31,7 +32,7 @@ from shared.web.statics import StaticFiles
 
 _FOLDER = Path(__file__).parent.parent / "templates"
 _VARY = {"Vary": "Accept, Cookie"}
-_CURED_BY_SIGN_IN = (NotSignedIn, ProviderGone, SignInAgain, SignInError, TokenRejected)
+_CURED_BY_SIGN_IN = (ClaimsChallenge, NotSignedIn, ProviderGone, SignInAgain, SignInError, TokenRejected)
 _CURED_BY_TIME = (StoreError, ProviderError, Unreadable, AzureDevOpsError, Unexpected)
 
 
@@ -138,7 +139,8 @@ def _ways_on(error: AppError, path: str) -> dict[str, object]:
     back = path if formats.is_local(path) and not path.startswith("/auth/") else None
     sign_in = "/auth/login" if back in (None, "/") else f"/auth/login?return_to={quote(back or '', safe='/')}"
     return {
-        "sign_in": sign_in if isinstance(error, _CURED_BY_SIGN_IN) else None,
+        "remedy": error.remedy,
+        "sign_in": sign_in if isinstance(error, _CURED_BY_SIGN_IN) and not error.remedy else None,
         "retry": back if isinstance(error, _CURED_BY_TIME) and not isinstance(error, _CURED_BY_SIGN_IN) else None,
         "home": error.public_url if isinstance(error, WrongHost) else "/",
         "problems": error.problems if isinstance(error, NotConfigured) else (),
