@@ -18,7 +18,7 @@ from typing import Any, Literal
 from shared.custody import Custody
 from shared.custody.rules import Limits
 from shared.custody.sign_in import SessionKey, begin, finish
-from shared.errors import Fenced, GrantEnded, Unreadable
+from shared.errors import Fenced, GrantEnded, UnknownKey, Unreadable
 from shared.models.custody import Connection, Identity, Login, Revocation, Session, Tokens, UserRecord, new_id
 from shared.oauth.provider import Revoked
 from shared.sealing import Keyring
@@ -254,6 +254,10 @@ class MemoryConnections:
             raise self.poisoned[user_id]
         user = self._partition(user_id)
         everything = session_hash is None
+        sealed = [user.connection, *user.revocations.values()] if everything else [user.connection]
+        for row in sealed:
+            if row and row.key_id and row.key_id not in self._keys()._ciphers:
+                raise UnknownKey(f"sealed with key {row.key_id}")
         damaged = user_id in self.damaged and user.connection is not None
         return UserRecord(
             user_id=user_id,

@@ -9,6 +9,8 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from shared.errors import (
+    Absent,
+    AccessDenied,
     AppError,
     AzureDevOpsError,
     ClaimsChallenge,
@@ -17,12 +19,14 @@ from shared.errors import (
     NotSignedIn,
     ProviderError,
     ProviderGone,
+    ScopeMissing,
     SignInAgain,
     SignInError,
     StoreError,
     TokenRejected,
     Unexpected,
     Unreadable,
+    VaultError,
     WrongHost,
 )
 from shared.web import formats
@@ -33,7 +37,10 @@ from shared.web.statics import StaticFiles
 _FOLDER = Path(__file__).parent.parent / "templates"
 _VARY = {"Vary": "Accept, Cookie"}
 _CURED_BY_SIGN_IN = (ClaimsChallenge, NotSignedIn, ProviderGone, SignInAgain, SignInError, TokenRejected)
-_CURED_BY_TIME = (StoreError, ProviderError, Unreadable, AzureDevOpsError, Unexpected)
+_CURED_BY_TIME = (StoreError, VaultError, ProviderError, Unreadable, AzureDevOpsError, Unexpected)
+_CURED_BY_OTHERS = (AccessDenied, ScopeMissing, Absent)
+"""Trying again changes nothing about a permission or a name."""
+_NOT_BY_TIME = _CURED_BY_SIGN_IN + _CURED_BY_OTHERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +148,7 @@ def _ways_on(error: AppError, path: str) -> dict[str, object]:
     return {
         "remedy": error.remedy,
         "sign_in": sign_in if isinstance(error, _CURED_BY_SIGN_IN) and not error.remedy else None,
-        "retry": back if isinstance(error, _CURED_BY_TIME) and not isinstance(error, _CURED_BY_SIGN_IN) else None,
+        "retry": back if isinstance(error, _CURED_BY_TIME) and not isinstance(error, _NOT_BY_TIME) else None,
         "home": error.public_url if isinstance(error, WrongHost) else "/",
         "problems": error.problems if isinstance(error, NotConfigured) else (),
     }

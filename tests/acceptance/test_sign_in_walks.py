@@ -13,7 +13,6 @@ LOCAL = {
     "%2Fdashboard": "/dashboard",
     "/org/fabrikam/projects?top=5": "/org/fabrikam/projects?top=5",
     "/org/fabrikam/project/Tools%2520%28new%29%21/builds": "/org/fabrikam/project/Tools%20(new)!/builds",
-    "/x#fragment": "/x",
     "/x%23fragment": "/x#fragment",
     "/" + "a" * 799: "/" + "a" * 799,
     # Encoded twice, it is a path of this site with odd characters in it; browsers don't decode a Location.
@@ -96,9 +95,8 @@ def landing(host: Host, browser: Browser, query: str) -> str:
 def test_a_local_path_is_where_the_sign_in_ends(simulator: Simulator, host: Host, browser: Browser, value: str) -> None:
     """A path of this site is decoded once and kept, with its query and fragment."""
     simulator.settings(auto_consent="ada")
-    wanted = LOCAL[value].replace("(", "%28").replace(")", "%29").replace("!", "%21")
-    found = landing(host, browser, f"return_to={value.partition('#')[0]}")
-    assert found in (wanted, LOCAL[value])
+    found = landing(host, browser, f"return_to={value}")
+    assert found == LOCAL[value]
     assert urlsplit(urljoin(host.url, found)).netloc == urlsplit(host.url).netloc
 
 
@@ -206,7 +204,7 @@ def test_a_browser_has_at_most_five_sign_ins_under_way(simulator: Simulator, bro
     assert len(pending(browser)) == 5
     simulator.clear_calls()
     lost = Browser(browser.base)
-    lost.http.cookies.update(dict(pending(browser)))
+    lost.http.cookies.update(pending(browser))
     for attempt in attempts[:3]:
         assert Attempt(lost, attempt.url).visit().status_code == 400
     assert token_calls(simulator) == 0

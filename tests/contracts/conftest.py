@@ -55,6 +55,14 @@ class Stores:
     def rotate(self, *keys: bytes) -> None:
         self.keyring = Keyring(keys)
 
+    def damage_connection(self, user_id: str) -> None:
+        """What an accident or an attacker with the right to write makes of a row."""
+        if isinstance(self.connections, MemoryConnections):
+            self.connections.damaged.add(user_id)
+        else:
+            key = {"PartitionKey": user_id, "RowKey": "connection"}
+            self.connections._tables.merge("connections", {**key, "access_token": b"damaged"}, None)
+
 
 def table_stores(connection_string: str) -> Stores:
     wire = Wire()

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from shared.errors import Fenced
+from shared.errors import Fenced, UnknownKey
 from shared.models.custody import Connection, Lease, Profile, Revocation, Session, Status, UserRecord, new_id
 from shared.sealing import id_of
 from shared.storage.rows import TooLargeToStoreError
@@ -114,6 +114,36 @@ class TestReading:
 
     def test_an_unknown_session_is_not_there(self, stores, signed_in, user_id):
         assert stores.connections.load_session(user_id, new_id(256)).sessions == ()
+
+    @pytest.mark.parametrize("read", ["load", "load_session"])
+    def test_a_connection_that_does_not_open_is_named_and_can_be_replaced(self, stores, signed_in, user_id, read):
+        stores.damage_connection(user_id)
+        arguments = [signed_in.sessions[0].hash] if read == "load_session" else []
+        record = getattr(stores.connections, read)(user_id, *arguments)
+        assert (record.connection, record.unreadable) == (None, ("connection",))
+        assert record.sessions == signed_in.sessions
+        assert record.connection_etag
+        stores.connections.open_session(stores.connections.load(user_id), a_connection(user_id), a_session())
+        assert stored(stores, user_id).access_token == "access-1"
+
+    def test_a_connection_that_does_not_open_can_be_ended(self, stores, signed_in, user_id):
+        stores.damage_connection(user_id)
+        stores.connections.end_connection(stores.connections.load(user_id), None)
+        assert stores.connections.load(user_id) == UserRecord(user_id=user_id)
+
+    @pytest.mark.parametrize("kind", ["connection", "revocation"])
+    def test_a_key_that_is_not_here_yet_is_no_damage(self, stores, user_id, kind):
+        stores.rotate(SECOND_KEY)
+        if kind == "connection":
+            sign_in(stores, user_id)
+        else:
+            stores.connections.add_revocation(user_id, a_revocation())
+        before = stores.connections.load(user_id)
+        stores.rotate(FIRST_KEY)
+        with pytest.raises(UnknownKey):
+            stores.connections.load(user_id)
+        stores.rotate(FIRST_KEY, SECOND_KEY)
+        assert stores.connections.load(user_id) == before
 
     def test_every_property_of_a_revocation_is_read_back(self, stores, user_id):
         revocation = a_revocation()
@@ -271,6 +301,17 @@ class TestConditions:
             stores.connections.end_connection(signed_in, a_revocation())
         record = stores.connections.load(user_id)
         assert (len(record.sessions), record.revocations) == (2, ())
+
+    def test_the_end_is_fenced_by_another_version_of_the_sessions_alone(self, stores, signed_in, user_id):
+        other = a_session()
+        stores.connections.open_session(signed_in, signed_in.connection, other)
+        stores.connections.end_sessions(stores.connections.load(user_id), [other])
+        current = stores.connections.load(user_id)
+        with pytest.raises(Fenced):
+            stores.connections.end_connection(
+                dataclasses.replace(current, sessions_etag=signed_in.sessions_etag), a_revocation()
+            )
+        assert stores.connections.load(user_id) == current
 
     def test_the_end_is_fenced_by_tokens_that_were_saved_meanwhile(self, stores, signed_in, user_id):
         stores.connections.save_tokens(renewed(signed_in.connection))

@@ -124,7 +124,9 @@ READ = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value", "field", "expected"), READ, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(
+    ("name", "value", "field", "expected"), READ, ids=[f"{name}-{value}" for name, value, *_ in READ]
+)
 def test_every_setting_is_read(name, value, field, expected):
     assert field(read(**{name: value})) == expected
 

@@ -171,6 +171,13 @@ def test_a_key_that_is_not_here_is_retryable_and_no_damage(kind):
         read(row, KEYS)
 
 
+def test_a_row_that_names_another_key_than_its_envelope_is_unreadable():
+    both = Keyring([KEY, LATER_KEY])
+    row = rows.connection_entity(CONNECTION, both) | {"key_id": id_of(LATER_KEY)}
+    with pytest.raises(Unreadable):
+        rows.to_connection(row, both)
+
+
 def test_a_sealed_value_may_have_60_kib_and_not_a_byte_more():
     fits = dataclasses.replace(CONNECTION, access_token="x" * (60 * 1024 - 33))
     assert len(rows.connection_entity(fits, KEYS)["access_token"]) == rows.MAX_SEALED_BYTES

@@ -76,6 +76,7 @@ def test_the_token_of_this_session_is_taken():
 @pytest.mark.parametrize(
     "given_token",
     [None, "", "x", TOKEN[:-1], TOKEN + "=", TOKEN.swapcase(), " " + TOKEN, SECRET, "é" * 43, csrf.token(new_secret())],
+    ids=range(10),
 )
 def test_every_other_token_is_refused(given_token):
     with pytest.raises(Forbidden):
