@@ -70,6 +70,8 @@ class Simulator:
         if settings.auto_consent is not None and directory.find(settings.auto_consent) is None:
             raise ControlError(f"auto_consent: nobody is called {settings.auto_consent!r}")
         self._directory.resize(settings.people_count)
+        for user in set(settings.entra_revoked_users) - set(self._settings.entra_revoked_users):
+            self._grants.revoke_sign_ins(user)
         self._settings = settings
 
     async def __call__(self, request: Request) -> Response:

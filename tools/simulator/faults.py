@@ -174,10 +174,7 @@ def _is_aadsts(value: Json) -> bool:
     if not isinstance(value, dict):
         return is_whole(value)
     kinds = {each.name: each.type for each in fields(Failure)}
-    return is_whole(value.get("code")) and all(
-        name in kinds and isinstance(each, bool if kinds[name] == "bool" else int if kinds[name] == "int" else str)
-        for name, each in value.items()
-    )
+    return "code" in value and all(type(each) is kinds.get(name) for name, each in value.items())
 
 
 def _is_token_error(value: Json) -> bool:

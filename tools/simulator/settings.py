@@ -65,6 +65,7 @@ class Settings:
     entra_withheld_scopes: tuple[str, ...] = ()
     entra_rotate_keys: int = 0
     entra_old_key_published: bool = True
+    entra_revoked_users: tuple[str, ...] = ()
     id_token_mutation: IdTokenMutation | None = None
     claims_challenge: dict[str, Json] = field(default_factory=dict)
 
@@ -124,7 +125,10 @@ def _is_federated(value: Json) -> bool:
 
 def _is_challenges(value: Json) -> bool:
     """Users with the claims asked of them: an object as in the `claims` parameter (OpenID Connect Core 5.5)."""
-    return isinstance(value, dict) and all(isinstance(each, dict) and each for each in value.values())
+    return isinstance(value, dict) and all(
+        isinstance(each, dict) and isinstance(each.get("access_token"), dict) and each["access_token"]
+        for each in value.values()
+    )
 
 
 def _is_origin(value: Json) -> bool:
@@ -166,11 +170,12 @@ _CHECKS: dict[str, tuple[Callable[[Json], bool], str]] = {
     "entra_code_lifetime": _WHOLE,
     "entra_refresh_token_lifetime": _WHOLE,
     "entra_withheld_scopes": _TEXTS,
+    "entra_revoked_users": _TEXTS,
     "entra_rotate_keys": _WHOLE,
     "entra_old_key_published": _FLAG,
     "id_token_mutation": (
         lambda value: value is None or value in get_args(IdTokenMutation),
         f"null or one of {', '.join(get_args(IdTokenMutation))}",
     ),
-    "claims_challenge": (_is_challenges, "an object of users and the claims asked of them"),
+    "claims_challenge": (_is_challenges, 'an object of users and {"access_token": {…}}, the claims asked of them'),
 }

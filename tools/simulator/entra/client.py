@@ -72,9 +72,9 @@ def _read(assertion: str) -> dict[str, Any]:
 
 def _check_signature(assertion: str, public_key: str) -> None:
     """RS256 only, whatever the header says."""
-    key = load_pem_public_key(public_key.encode())
     signed, _, signature = assertion.rpartition(".")
     try:
+        key = load_pem_public_key(public_key.encode())
         assert isinstance(key, RSAPublicKey)
         key.verify(_decoded(signature), signed.encode(), PKCS1v15(), SHA256())
     except (ValueError, InvalidSignature):

@@ -102,9 +102,7 @@ class Exchange:
             return granted
         asked = read_scopes(values["scope"])
         consented = self._grants.consented(user, tenant) | set(granted.resource)
-        if not set(asked.resource) - {DEFAULT} <= consented - set(self._settings().entra_withheld_scopes) | set(
-            granted.resource
-        ):
+        if not set(asked.resource) - {DEFAULT} <= consented:
             raise failing(65001)
         if not asked.resource or DEFAULT in asked.resource:
             return Asked(granted.resource, asked.oidc)

@@ -173,15 +173,18 @@ class Grants:
 
     def state_of_refresh_token(self, token: RefreshToken) -> State:
         """Whether a refresh token could be used now, and if not why."""
-        return self._state(token)
+        return "revoked" if token.family.revoked else self._state_by_time(token)
 
     def state_of_access_token(self, token: AccessToken) -> State:
-        """Whether an access token could be used now, and if not why."""
-        return self._state(token)
+        """Whether an access token could be used now; it outlives a revocation."""
+        return self._state_by_time(token)
 
-    def _state(self, token: RefreshToken | AccessToken) -> State:
-        if token.family.revoked:
-            return "revoked"
+    def revoke_sign_ins(self, user: str) -> None:
+        """As when an administrator ends all of somebody's sign-ins: their refresh tokens are dead (facts 3.4)."""
+        for family in self.families:
+            family.revoked = family.revoked or family.user == user
+
+    def _state_by_time(self, token: RefreshToken | AccessToken) -> State:
         return "expired" if token.expires_at <= self._now() else "active"
 
 

@@ -1,7 +1,7 @@
 """Drives the simulator's Entra in this process, as a client that knows the protocol."""
 
 import json
-from base64 import urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -82,14 +82,14 @@ class EntraClient:
         code = self.decide(user, tenant=tenant, **changes).callback["code"]
         return self.redeem(code, tenant).json
 
-    def keys(self, tenant: str = "") -> dict[str, jwt.PyJWK]:
+    def published(self, tenant: str = "") -> dict[str, jwt.PyJWK]:
         published = self.get(self.path("discovery/v2.0/keys", tenant)).json["keys"]
         return {key["kid"]: jwt.PyJWK(key, algorithm="RS256") for key in published}
 
     def verified(self, id_token: str, tenant: str = "", nonce: str | None = "a nonce") -> dict[str, Any]:
         """The claims, checked by PyJWT as a careful client does. Raises jwt.InvalidTokenError or KeyError."""
         discovered = self.get(self.path("v2.0/.well-known/openid-configuration", tenant)).json
-        key = self.keys(tenant)[jwt.get_unverified_header(id_token)["kid"]]
+        key = self.published(tenant)[jwt.get_unverified_header(id_token)["kid"]]
         claims = jwt.decode(
             id_token,
             key,
@@ -124,7 +124,5 @@ def authorize_fields(**changes: str | None) -> dict[str, str]:
 
 def challenge_of(answer: Answer) -> dict[str, Any]:
     """The claims that a 401 asks for."""
-    from base64 import b64decode
-
     encoded = answer.headers["www-authenticate"].partition('claims="')[2].partition('"')[0]
     return json.loads(b64decode(encoded))
