@@ -51,6 +51,7 @@ def provide(serve: Serve, clock: Clock) -> Provide:
             scopes="vso.work vso.code",
             redirect_uri="https://gatehouse.test/auth/callback",
             secrets=lambda: ["secret"],
+            reread=lambda: False,
             now=clock.now,
         )
         return provider, server

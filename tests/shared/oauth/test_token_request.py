@@ -28,7 +28,9 @@ def parse(answer: Any = None, *, status: int = 200, body: bytes | None = None, h
 
 
 def endpoint(server: ScriptedServer, clock: Clock, *secrets: str) -> TokenEndpoint:
-    return TokenEndpoint(f"{server.url}/token", token_types=TYPES, secrets=lambda: secrets, now=clock.now)
+    return TokenEndpoint(
+        f"{server.url}/token", token_types=TYPES, secrets=lambda: secrets, reread=lambda: False, now=clock.now
+    )
 
 
 def form_of(request: Request) -> dict[str, str]:
