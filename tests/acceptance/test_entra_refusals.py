@@ -121,11 +121,14 @@ def test_claims_of_a_stranger_are_never_passed_on(simulator: Simulator, browser:
 
 
 def test_a_missing_scope_is_named_and_can_be_granted(simulator: Simulator, browser: Browser) -> None:
-    """The link asks for consent again; what was withheld is granted then, and the page works."""
-    simulator.settings(entra_withheld_scopes=["vso.build"])
+    """The link asks for consent again and leads back to the page that lacked it."""
     browser.sign_in("ada", provider="entra")
     (projects,) = re.findall(r'href="(/org/[^"]+/projects)"', browser.get("/dashboard").text)
-    builds = re.findall(r'href="(/org/[^"]+/builds)"', browser.get(projects).text)[0]
+    builds = html.unescape(re.findall(r'href="(/org/[^"]+/builds)"', browser.get(projects).text)[0])
+    message = {"message": "The access token is not authorized for the requested scope."}
+    simulator.faults(
+        {"match": {"path": "/_apis/build"}, "times": 1, "action": {"status": 403, "json": message}},
+    )
     page = browser.get(builds)
     assert page.status_code == 403
     assert "vso.build" in page.text
