@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
 from shared.errors import NotConfigured
 from shared.sealing import parse_keys, secret_list
@@ -20,7 +19,6 @@ ORIGIN = re.compile(
 )
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
-NOT_YET = ("ENTRA_CLIENT_ID", "ENTRA_TENANT_ID", "ENTRA_CLIENT_SECRET", "ALLOWED_TENANTS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +32,17 @@ class LegacySettings:
     sign_in: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class EntraSettings:
+    """The registration with Microsoft Entra ID; without client secrets the managed identity is the credential."""
+
+    client_id: str
+    tenants: tuple[str, ...]
+    redirect_uri: str
+    scopes: str
+    client_secrets: tuple[str, ...] = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All settings, valid."""
@@ -41,6 +50,7 @@ class Config:
     public_url: str
     allowed_hosts: frozenset[str]
     legacy: LegacySettings | None
+    entra: EntraSettings | None
     allowed_organizations: frozenset[str]
     encryption_keys: tuple[bytes, ...] = field(repr=False)
     token_store_url: str | None
@@ -56,6 +66,7 @@ class Config:
     support_url: str | None
     azure_devops_url: str
     azure_devops_identity_url: str
+    entra_authority_url: str
 
     @property
     def secure(self) -> bool:
@@ -82,6 +93,7 @@ class _Reader:
             public_url=public_url,
             allowed_hosts=frozenset(host.lower() for host in self._list("ALLOWED_HOSTS", HOST, "a host name")),
             legacy=self._legacy(public_url),
+            entra=self._entra(public_url),
             allowed_organizations=frozenset(
                 name.lower() for name in self._list("ALLOWED_ORGANIZATIONS", ORGANIZATION, "an organization name")
             ),
@@ -99,10 +111,9 @@ class _Reader:
             support_url=self._support_url(),
             azure_devops_url=self._origin("AZURE_DEVOPS_URL", "https://dev.azure.com"),
             azure_devops_identity_url=self._origin("AZURE_DEVOPS_IDENTITY_URL", "https://app.vssps.visualstudio.com"),
+            entra_authority_url=self._origin("ENTRA_AUTHORITY_URL", "https://login.microsoftonline.com"),
         )
         self._unless(bool(config.token_store_url or config.storage_connection_string), "TOKEN_STORE_URL", "is missing")
-        for name in NOT_YET:
-            self._unless(not self._text(name), name, "is not supported by this version")
         if self._problems:
             raise NotConfigured(self._problems)
         return config
@@ -117,16 +128,35 @@ class _Reader:
         self._unless(known, "AZURE_DEVOPS_CLIENT_SECRET", "is missing")
         callback = self._text("CALLBACK_URL", f"{public_url}/auth/callback")
         self._unless(callback == f"{public_url}/auth/callback", "CALLBACK_URL", "is not PUBLIC_URL + /auth/callback")
-        scopes = " ".join(self._text("AZURE_DEVOPS_SCOPES", DEFAULT_SCOPES).split())
-        self._unless(bool(SCOPES.fullmatch(scopes)), "AZURE_DEVOPS_SCOPES", "is not a list of scopes")
+        scopes = self._scopes()
         sign_in = self._text("AZURE_DEVOPS_SIGN_IN", "on").lower()
         self._unless(sign_in in ("on", "off"), "AZURE_DEVOPS_SIGN_IN", "is neither on nor off")
         return LegacySettings(app_id, callback, scopes, secrets, sign_in == "on")
 
+    def _entra(self, public_url: str) -> EntraSettings | None:
+        client_id, tenant = self._text("ENTRA_CLIENT_ID"), self._text("ENTRA_TENANT_ID")
+        if not client_id:
+            return None
+        self._unless(bool(GUID.fullmatch(client_id)), "ENTRA_CLIENT_ID", "is not a GUID")
+        self._unless(bool(GUID.fullmatch(tenant)), "ENTRA_TENANT_ID", "is not the GUID of a tenant")
+        others = self._list("ALLOWED_TENANTS", GUID, "the GUID of a tenant")
+        return EntraSettings(
+            client_id=client_id,
+            tenants=tuple(dict.fromkeys(part.lower() for part in (tenant, *others))),
+            redirect_uri=f"{public_url}/auth/callback/entra",
+            scopes=self._scopes(),
+            client_secrets=secret_list(self._text("ENTRA_CLIENT_SECRET")),
+        )
+
+    def _scopes(self) -> str:
+        scopes = " ".join(self._text("AZURE_DEVOPS_SCOPES", DEFAULT_SCOPES).split())
+        self._unless(bool(SCOPES.fullmatch(scopes)), "AZURE_DEVOPS_SCOPES", "is not a list of scopes")
+        return scopes
+
     def _vault(self) -> str | None:
         """With a vault, the settings that it replaces must be absent: two sources of a secret are one too many."""
         url = self._origin("KEY_VAULT_URL", "")
-        for name in ("TOKEN_ENCRYPTION_KEY", "AZURE_DEVOPS_CLIENT_SECRET"):
+        for name in ("TOKEN_ENCRYPTION_KEY", "AZURE_DEVOPS_CLIENT_SECRET", "ENTRA_CLIENT_SECRET"):
             self._unless(not url or not self._text(name), name, "must be absent where KEY_VAULT_URL is set")
         return url or None
 
@@ -187,56 +217,3 @@ class _Reader:
     def _unless(self, valid: bool, name: str, problem: str) -> None:
         if not valid:
             self._problems.append(f"{name} {problem}")
-
-
-class Need(NamedTuple):
-    """One thing that the site needs before people can sign in."""
-
-    ok: bool
-    setting: str
-    purpose: str
-    remedy: str
-
-
-NEEDS: Sequence[tuple[str, str, str]] = (
-    ("PUBLIC_URL", "The address of this site; redirect URIs are built from it.", "Set it to https://your-host."),
-    (
-        "AZURE_DEVOPS_APP_ID",
-        "The application that people grant access to.",
-        "Set the App ID of your registration (see the README).",
-    ),
-    (
-        "AZURE_DEVOPS_CLIENT_SECRET",
-        "Proves to Azure DevOps that this site is that application.",
-        "Set the Client Secret of the registration (not the App Secret).",
-    ),
-    (
-        "TOKEN_ENCRYPTION_KEY",
-        "Seals every token before it is stored.",
-        "Set 64 random hex digits, for example from: openssl rand -hex 32",
-    ),
-    (
-        "TOKEN_STORE_URL",
-        "The table endpoint that holds the sealed tokens.",
-        "Set it, or AzureWebJobsStorage for development.",
-    ),
-)
-
-
-def needs(environ: Mapping[str, str]) -> list[Need]:
-    """What the set-up page shows: each need with a tick or a cross, and every other setting that is wrong."""
-    try:
-        Config.from_env(environ)
-        problems: tuple[str, ...] = ()
-    except NotConfigured as error:
-        problems = error.problems
-    wrong = {problem.split(" ", 1)[0]: problem for problem in problems}
-    if not environ.get("AZURE_DEVOPS_APP_ID", "").strip():
-        wrong.setdefault("AZURE_DEVOPS_APP_ID", "AZURE_DEVOPS_APP_ID is missing")
-    if not (environ.get("AZURE_DEVOPS_CLIENT_SECRET", "").strip() or environ.get("KEY_VAULT_URL", "").strip()):
-        wrong.setdefault("AZURE_DEVOPS_CLIENT_SECRET", "AZURE_DEVOPS_CLIENT_SECRET is missing")
-    listed = [Need(name not in wrong, name, purpose, remedy) for name, purpose, remedy in NEEDS]
-    known = {name for name, _, _ in NEEDS}
-    return listed + [
-        Need(False, name, problem, "Correct this setting.") for name, problem in wrong.items() if name not in known
-    ]

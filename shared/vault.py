@@ -17,6 +17,8 @@ from shared.sealing import Keyring, parse_keys, secret_list
 
 ENCRYPTION_KEY = "token-encryption-key"
 AZURE_DEVOPS_SECRET = "azure-devops-client-secret"  # noqa: S105 - the name of a secret, not its value
+ENTRA_SECRET = "entra-client-secret"  # noqa: S105 - likewise
+NAMES = (ENCRYPTION_KEY, AZURE_DEVOPS_SECRET, ENTRA_SECRET)
 FRESH_FOR = timedelta(minutes=5)
 STALE_OK_FOR = timedelta(hours=24)
 REREAD_EVERY = timedelta(seconds=30)
@@ -73,7 +75,7 @@ class VaultSecrets:
 
     def __init__(self, fetch: Callable[[str], Fetched], *, now: Callable[[], datetime], emit: Emit) -> None:
         self._now = now
-        self._cached = {name: _Cached(name, fetch, now, emit) for name in (ENCRYPTION_KEY, AZURE_DEVOPS_SECRET)}
+        self._cached = {name: _Cached(name, fetch, now, emit) for name in NAMES}
         self._lock = threading.Lock()
         self._keyring: tuple[str, Keyring] | None = None
 
@@ -114,6 +116,7 @@ class _Cached:
         self._read_at: datetime | None = None
         self._next_try: datetime | None = None
         self._failures = 0
+        self._reason = "missing"
 
     def value(self) -> str:
         found, read_at, now = self._found, self._read_at, self._now()
@@ -145,7 +148,7 @@ class _Cached:
             if self._found is None:
                 self._renew()
         if self._found is None:
-            raise VaultError(f"{self._name} could not be read")
+            raise VaultError(f"{self._name} could not be read", reason=self._reason)
         return self._found.value
 
     def _renew(self) -> None:
@@ -156,6 +159,7 @@ class _Cached:
             self._found, self._read_at = self._fetch(self._name), now
             self._failures, self._next_try = 0, None
         except VaultError as error:
+            self._reason = error.reason
             pause = min(2.0**self._failures, LONGEST_PAUSE_SECONDS)
             self._failures += 1
             self._next_try = now + timedelta(seconds=pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter

@@ -102,6 +102,14 @@ def simulator(site: Site) -> Simulator:
         client_secrets=[defaults.CLIENT_SECRET],
         deny_style="access_denied",
         auto_consent=None,
+        entra_multi_tenant=True,
+        entra_client_secrets=[defaults.ENTRA_CLIENT_SECRET],
+        entra_expired_secrets=[],
+        entra_federated=[],
+        entra_withheld_scopes=[],
+        entra_code_lifetime=600,
+        id_token_mutation=None,
+        claims_challenge={},
     )
     site.simulator.clear_calls()
     return site.simulator

@@ -386,11 +386,13 @@ class FakeProvider:
     redirect_uri = "https://app.example/auth/callback"
     scopes = "vso.work"
     consent_url = "https://provider.example/consent"
+    sign_out_url = None
 
     def __init__(self, clock: Clock, journal: Journal | None = None, *, name: str = "azure-devops") -> None:
         self.name = name
         self.issuer = f"https://{name}.example"
         self.offers_revocation = True
+        self.offers_sign_in = True
         self.reuse: Reuse = "nonrotating"
         self.lifetime = timedelta(hours=1)
         self.omits_refresh_token = False
@@ -408,8 +410,11 @@ class FakeProvider:
         self._dead_families: set[str] = set()
         self._numbers = itertools.count(1)
 
-    def authorization_url(self, login: Login) -> str:
+    def authorization_url(self, login: Login, *, claims: str = "", consent: bool = False) -> str:
         return f"{self.issuer}/authorize?state={login.state}"
+
+    def may_be_issuer(self, issuer: str) -> bool:
+        return issuer == self.name
 
     def redeem(self, code: str, login: Login) -> tuple[Tokens, Identity]:
         def work() -> tuple[Tokens, Identity]:

@@ -25,6 +25,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
         "shared.web",
         "shared.custody",
         "shared.azure_devops",
+        "shared.oauth.entra_errors",
         "shared.oauth.provider",
         *PURE,
     ),
@@ -33,6 +34,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "shared.storage": ("shared.storage", *PURE),
     "shared.azure_devops": ("shared.azure_devops", "shared.retry_after", *PURE),
     "shared.oauth": ("shared.oauth", "shared.retry_after", *PURE),
+    "shared.oauth.entra_errors": PURE,
     "shared.oauth.provider": PURE,
     "shared.sealing": ("shared.errors",),
     "shared.models": ("shared.models",),
@@ -40,6 +42,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "shared.events": (),
     "shared.retry_after": (),
     "shared.scopes": (),
+    "shared.needs": ("shared.config", *PURE),
     "tools": ("tools",),
 }
 """What of our own code a module, or a package with all below it, may import; the longest name that fits counts."""

@@ -20,6 +20,7 @@ from shared.errors import (
     Suspect,
     TooLargeToStoreError,
     UnknownProvider,
+    explained,
 )
 from shared.models.custody import (
     Connection,
@@ -53,21 +54,27 @@ class SessionKey:
         return sha256_hex(self.secret)
 
 
-def begin(custody: Custody, provider_name: str, return_to: str) -> tuple[str, Login]:
-    """The provider's address and the pending sign-in to seal into a cookie. Raises UnknownProvider."""
-    provider = custody.providers.get(provider_name)
-    if provider is None:
-        raise UnknownProvider(provider_name)
+def begin(
+    custody: Custody, provider_name: str | None, return_to: str, *, claims: str = "", consent: bool = False
+) -> tuple[str, Login]:
+    """The provider's address and the pending sign-in to seal into a cookie; without a name the first that offers one.
+
+    `claims` and `consent` as in Provider.authorization_url. Raises UnknownProvider.
+    """
+    offered = [it for it in custody.providers.values() if it.offers_sign_in and provider_name in (None, it.name)]
+    if not offered:
+        raise UnknownProvider("no such provider offers a sign-in")
+    provider = offered[0]
     login = Login(
-        provider=provider_name,
+        provider=provider.name,
         state=new_secret(),
         verifier=new_secret(),
         nonce=new_secret(),
         return_to=return_to,
         started_at=custody.now(),
     )
-    custody.emit("sign_in_started", provider=provider_name)
-    return provider.authorization_url(login), login
+    custody.emit("sign_in_started", provider=provider.name)
+    return provider.authorization_url(login, claims=claims, consent=consent), login
 
 
 def finish(custody: Custody, login: Login, code: str, *, browser: str, previous: SessionKey | None) -> SessionKey:
@@ -104,8 +111,9 @@ def _redeem(custody: Custody, provider: Provider, code: str, login: Login) -> tu
     try:
         tokens, identity = provider.redeem(code, login)
     except (GrantEnded, Suspect) as error:
-        raise SignInExpired(f"code refused: {error.reason}") from None
+        raise explained(SignInExpired(f"code refused: {error.reason}"), error.meaning) from None
     except (AppFault, Policy) as error:
+        explained(error, error.meaning)
         custody.emit("sign_in_failed", provider=provider.name, reason=error.reason)
         raise
     except ProviderError as error:

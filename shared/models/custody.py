@@ -30,6 +30,7 @@ class Tokens:
     lifetime: timedelta
     secret_id: str
     """Id of the client secret that minted them: they die with it (facts 1.5)."""
+    id_token: str | None = field(repr=False, default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,6 @@ class AzureDevOpsProvider:
 
     name = AZURE_DEVOPS
     title = "Azure DevOps"
-    issuer = ISSUER
     offers_revocation = True  # undocumented (facts 1.8): asked each time, and "not offered" is an answer
 
     def __init__(
@@ -39,10 +38,13 @@ class AzureDevOpsProvider:
         secrets: Callable[[], Sequence[str]],
         reread: Callable[[], bool],
         now: Callable[[], datetime],
+        offers_sign_in: bool = True,
     ) -> None:
         """`identity_url` is an origin without a trailing slash; `secrets` and `reread` as in TokenEndpoint."""
+        self.offers_sign_in = offers_sign_in
         self.redirect_uri = redirect_uri
         self.consent_url = f"{identity_url}/Profile/View"
+        self.sign_out_url: str | None = None  # facts 1.8: there is none
         self.scopes = scopes
         self._identity_url = identity_url
         self._client_id = client_id
@@ -50,8 +52,9 @@ class AzureDevOpsProvider:
             f"{identity_url}/oauth2/token", token_types=TOKEN_TYPES, secrets=secrets, reread=reread, now=now
         )
 
-    def authorization_url(self, login: Login) -> str:
+    def authorization_url(self, login: Login, *, claims: str = "", consent: bool = False) -> str:
         """Facts 1.2; the verifier and the nonce of `login` have no place in this flow."""
+        del claims, consent
         query = {
             "client_id": self._client_id,
             "response_type": "Assertion",
@@ -60,6 +63,11 @@ class AzureDevOpsProvider:
             "redirect_uri": self.redirect_uri,
         }
         return f"{self._identity_url}/oauth2/authorize?{urlencode(query, quote_via=quote)}"
+
+    def may_be_issuer(self, issuer: str) -> bool:
+        """The legacy service names none, so an answer that does is of somebody else."""
+        del issuer
+        return False
 
     def redeem(self, code: str, login: Login) -> tuple[Tokens, Identity]:
         """Facts 1.4; then the profile, which alone says who signed in: ScopeMissing where it may not be read."""

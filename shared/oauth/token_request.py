@@ -19,6 +19,7 @@ from urllib3.exceptions import HTTPError
 
 from shared.errors import AppFault, GrantEnded, Policy, ProviderError, Suspect, Throttled, Unavailable, VaultError
 from shared.models.custody import Tokens
+from shared.oauth import entra_errors
 from shared.retry_after import parse_retry_after
 from shared.sealing import id_of
 
@@ -65,8 +66,9 @@ class TokenEndpoint:
         secrets: Callable[[], Sequence[str]],
         reread: Callable[[], bool],
         now: Callable[[], datetime],
+        identify: Callable[[str], str] = id_of,
     ) -> None:
-        """`token_types` are compared in lower case.
+        """`token_types` are compared in lower case; `identify` gives the id of a secret.
 
         `secrets` gives the client secrets, newest first; `reread` fetches them anew and tells whether they changed.
         """
@@ -75,6 +77,7 @@ class TokenEndpoint:
         self._secrets = secrets
         self._reread = reread
         self._now = now
+        self._identify = identify
         self.session = new_session()
 
     def exchange(self, form: Callable[[str], Mapping[str, str]]) -> Tokens:
@@ -95,7 +98,7 @@ class TokenEndpoint:
             raise AppFault(f"no client secret: {error}") from None
         for secret in secrets:
             try:
-                return self._post(form(secret), id_of(secret), ends)
+                return self._post(form(secret), self._identify(secret), ends)
             except AppFault as error:
                 refused = error
         raise refused
@@ -176,11 +179,14 @@ def parse_token_response(
 def classify(status: int, answer: Mapping[str, Any]) -> ProviderError:
     """The class of a token error, by its parsed `error` alone (either casing); unknown ones are no verdict."""
     error = answer.get("error", answer.get("Error"))
+    known = _CLASSES.get(error) if isinstance(error, str) else None
     if error == "invalid_request":
         # The legacy service says so for a dead refresh token too (facts 1.6); only there it is PascalCase.
-        return Suspect("invalid_request") if "Error" in answer else AppFault("invalid_request")
-    known = _CLASSES.get(error) if isinstance(error, str) else None
-    return known(str(error)) if known else Unavailable(f"identity service: {status} without a known error")
+        known = Suspect if "Error" in answer else AppFault
+    if known is None:
+        return Unavailable(f"identity service: {status} without a known error")
+    meaning = entra_errors.meaning_of(str(answer.get("error_description", "")))
+    return known(str(error), advice=meaning.advice if meaning else None, meaning=meaning)
 
 
 def json_object(headers: Mapping[str, str], body: bytes, status: int) -> dict[str, Any]:
@@ -207,7 +213,10 @@ def _tokens(answer: Mapping[str, Any], token_types: frozenset[str], secret_id: s
         raise Unavailable("identity service: 200 with a malformed refresh token")
     if not isinstance(kind, str) or kind.lower() not in token_types:
         raise Unavailable("identity service: 200 with an unknown token_type")
-    return Tokens(access, refresh, _lifetime(answer.get("expires_in")), secret_id)
+    identity = answer.get("id_token")
+    if identity is not None and not _is_token(identity):
+        raise Unavailable("identity service: 200 with a malformed id token")
+    return Tokens(access, refresh, _lifetime(answer.get("expires_in")), secret_id, identity)
 
 
 def _is_token(value: object) -> TypeGuard[str]:

@@ -12,10 +12,20 @@ from shared.azure_devops.client import AzureDevOps, Caller
 from shared.azure_devops.paging import Page, parse_top
 from shared.custody import refresh, rules
 from shared.custody.sign_in import SessionKey
-from shared.errors import Absent, NotSignedIn, SignInAgain, StoreError, TokenRejected, Unreadable
+from shared.errors import (
+    Absent,
+    AzureDevOpsError,
+    NotSignedIn,
+    ProviderGone,
+    SignInAgain,
+    StoreError,
+    TokenRejected,
+    Unreadable,
+)
 from shared.models.custody import Connection, Session, UserRecord
 from shared.models.views import Listing
-from shared.web import csrf, requests
+from shared.oauth.provider import ENTRA
+from shared.web import csrf, requests, step_up
 from shared.web.answers import Answer
 from shared.web.negotiation import Wants, wants
 from shared.web.pages import Frame
@@ -50,6 +60,8 @@ class Visit:
         if session is not None and rules.session_over(session, custody.limits) <= custody.now():
             custody.emit("session_expired", user=record.user_id, session=session.hash)
             self._dead("the session is over")
+        if session and record.connection and record.connection.provider not in custody.providers:
+            raise ProviderGone(record.connection.provider)
         if session is None or record.connection is None:
             if record.unreadable:
                 custody.emit("unreadable", user=record.user_id, reason="page")
@@ -92,6 +104,14 @@ class Visit:
 
     def ask[Result](self, question: Callable[[AzureDevOps, Caller], Result]) -> Result:
         """Put a question to Azure DevOps with a fresh token; when it is rejected, once more with a renewed one."""
+        try:
+            return self._ask(question)
+        except AzureDevOpsError as error:
+            if self.connection.provider == ENTRA and self.key is not None:
+                error.remedy = step_up.remedy(error, self.key, self.address, self.services.custody.keys())
+            raise
+
+    def _ask[Result](self, question: Callable[[AzureDevOps, Caller], Result]) -> Result:
         client, custody = self.services.azure_devops, self.services.custody
         connection = refresh.fresh(custody, self.connection)
         caller = client.bounded(Caller(connection.access_token, connection.user_id))

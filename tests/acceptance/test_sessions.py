@@ -207,7 +207,7 @@ def test_cookies_reach_the_wire_each_on_a_line_of_its_own_with_exactly_these_att
     always = {"path": "/", "httponly": "", "samesite": "lax"} | secure
 
     wanted = "/org/fabrikam/projects?" + "x" * 770
-    begun = raw_http.send(host.port, "GET", f"/auth/login?return_to={wanted}", host=name)
+    begun = raw_http.send(host.port, "GET", f"/auth/login/azure-devops?return_to={wanted}", host=name)
     (pending, (sealed, attributes)), *none = set_cookies(begun).items()
     assert (begun.status, none) == (303, [])
     assert re.fullmatch(re.escape(prefix) + r"signin-[0-9a-f]{8}", pending)

@@ -10,6 +10,7 @@ from tests.site import Browser, Host, Simulator, Site
 from tools.run import processes
 
 EVIL = "evil.example"
+CALLBACKS = {"azure-devops": "/auth/callback", "entra": "/auth/callback/entra"}
 MISLEADING = {
     "X-Forwarded-Host": {"X-Forwarded-Host": EVIL},
     "X-Forwarded-Host list": {"X-Forwarded-Host": f"{EVIL}, 127.0.0.1"},
@@ -52,8 +53,10 @@ def test_no_header_of_a_proxy_changes_the_redirect_uri(
 ) -> None:
     """Headers of proxies that nobody configured are not read: the redirect URI stays byte for byte the same."""
     with wire(host) as line:
-        assert redirect_uri(line.send("/auth/login", MISLEADING[name])) == f"{host.url}/auth/callback"
-    evidence(cases=1)
+        for provider, callback in CALLBACKS.items():
+            answer = line.send(f"/auth/login/{provider}", MISLEADING[name])
+            assert redirect_uri(answer) == f"{host.url}{callback}"
+            evidence(cases=1)
 
 
 @pytest.mark.acceptance("A1")
@@ -77,8 +80,10 @@ def test_an_allowed_host_name_gets_the_same_redirect_uri(site: Site, simulator: 
     host = site.start_host(port=port, public_url=public_url, ALLOWED_HOSTS="origin.front.example")
     with wire(host) as line:
         for name in ("origin.front.example", "ORIGIN.front.example", f"LOCALHOST:{port}", f"localhost:{port}"):
-            assert redirect_uri(line.send("/auth/login", {"Host": name})) == f"{public_url}/auth/callback", name
-            evidence(cases=1)
+            for provider, callback in CALLBACKS.items():
+                answer = line.send(f"/auth/login/{provider}", {"Host": name})
+                assert redirect_uri(answer) == f"{public_url}{callback}", name
+                evidence(cases=1)
 
 
 @pytest.mark.acceptance("A1")

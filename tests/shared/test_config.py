@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.config import NOT_YET, Config, needs
+from shared.config import Config
 from shared.errors import NotConfigured
+from shared.needs import needs
 from tests.conftest import SETTINGS
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -24,12 +25,14 @@ GOOD = {
     "AzureWebJobsStorage": STORE,
 }
 VAULT = "https://kv-gatehouse.vault.azure.net"
-NOT_OURS = {"REFRESH_SCHEDULE", "ENTRA_AUTHORITY_URL"}
-"""The first is read by the Functions host; the second belongs to a provider that this version refuses altogether."""
+TENANT, OTHER_TENANT = "0F" + APP_ID[2:], "ab" + APP_ID[2:]
+WITH_ENTRA = GOOD | {"ENTRA_CLIENT_ID": APP_ID, "ENTRA_TENANT_ID": TENANT}
+NOT_OURS = {"REFRESH_SCHEDULE"}
+"""It is read by the Functions host."""
 
 
 def read(**changes: str) -> Config:
-    return Config.from_env(GOOD | changes, now=NOW)
+    return Config.from_env(WITH_ENTRA | changes, now=NOW)
 
 
 def problems(environ: dict[str, str]) -> tuple[str, ...]:
@@ -101,6 +104,16 @@ READ = [
     ("REFRESH_CALLS_PER_SECOND", "7", lambda config: config.refresh_calls_per_second, 7),
     ("APP_NAME", "Our builds", lambda config: config.app_name, "Our builds"),
     ("SUPPORT_URL", "mailto:help@example.com", lambda config: config.support_url, "mailto:help@example.com"),
+    ("ENTRA_CLIENT_ID", OTHER_TENANT, lambda config: config.entra.client_id, OTHER_TENANT),
+    ("ENTRA_TENANT_ID", OTHER_TENANT, lambda config: config.entra.tenants, (OTHER_TENANT,)),
+    ("ALLOWED_TENANTS", OTHER_TENANT, lambda config: config.entra.tenants, (TENANT.lower(), OTHER_TENANT)),
+    ("ENTRA_CLIENT_SECRET", "new,old", lambda config: config.entra.client_secrets, ("new", "old")),
+    (
+        "ENTRA_AUTHORITY_URL",
+        "http://127.0.0.1:9700",
+        lambda config: config.entra_authority_url,
+        "http://127.0.0.1:9700",
+    ),
     ("AZURE_DEVOPS_URL", "http://127.0.0.1:9700", lambda config: config.azure_devops_url, "http://127.0.0.1:9700"),
     (
         "AZURE_DEVOPS_IDENTITY_URL",
@@ -171,13 +184,16 @@ WRONG = [
     ("AZURE_DEVOPS_URL", "http://canary.example"),
     ("AZURE_DEVOPS_IDENTITY_URL", "https://canary.example/path"),
     ("KEY_VAULT_URL", "http://canary.vault.azure.net"),
-    *[(name, "canary") for name in NOT_YET],
+    ("ENTRA_CLIENT_ID", "canary"),
+    ("ENTRA_TENANT_ID", "canary.example"),
+    ("ALLOWED_TENANTS", f"{OTHER_TENANT},canary"),
+    ("ENTRA_AUTHORITY_URL", "http://canary.example"),
 ]
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
 def test_a_wrong_value_is_named_and_never_shown(name, value):
-    found = problems(GOOD | {name: value})
+    found = problems(WITH_ENTRA | {name: value})
     assert name in names(found)
     assert "canary" not in "".join(found)
 
@@ -261,9 +277,12 @@ class TestNeeds:
         shown = needs({})
         assert not any(need.ok for need in shown)
         assert [need.setting for need in shown] == [
-            "PUBLIC_URL", "AZURE_DEVOPS_APP_ID", "AZURE_DEVOPS_CLIENT_SECRET", "TOKEN_ENCRYPTION_KEY",
-            "TOKEN_STORE_URL",
+            "PUBLIC_URL", "ENTRA_CLIENT_ID", "TOKEN_ENCRYPTION_KEY", "TOKEN_STORE_URL",
         ]  # fmt: skip
+
+    @pytest.mark.parametrize("environ", [GOOD, WITH_ENTRA])
+    def test_either_provider_is_enough(self, environ):
+        assert all(need.ok for need in needs(environ))
 
     def test_a_whole_environment_shows_every_need_ticked(self):
         assert all(need.ok for need in needs(GOOD))

@@ -51,15 +51,19 @@ def staged(folder: Path, storage: str) -> Iterator[Stage]:
             running.callback(child.stop)
             return child
 
-        def start_host(name: str, port: int, app: tuple[str, str]) -> processes.Child:
+        def start_host(name: str, port: int, app: Mapping[str, str]) -> processes.Child:
             plan = Plan(f"http://{HOST}:{port}", port, simulator, own_storage=True, notes=())
             settings = host_settings(plan, {}, key_file=folder / "key", storage=storage, app=app)
             return start(name, "tools.local_host", port, **settings)
 
         children = (
             start("simulator", "tools.simulator", simulator, *registered),
-            start_host("site", site, (defaults.APP_ID, defaults.CLIENT_SECRET)),
-            start_host("unset", unset, ("", "")),
+            start_host(
+                "site",
+                site,
+                {"AZURE_DEVOPS_APP_ID": defaults.APP_ID, "AZURE_DEVOPS_CLIENT_SECRET": defaults.CLIENT_SECRET},
+            ),
+            start_host("unset", unset, {}),
         )
         for child in children:
             processes.wait_listening(child)

@@ -22,7 +22,7 @@ def out(world: World, key, **how) -> Receipt:
 def test_while_others_remain_it_costs_two_and_ends_this_session_alone(world):
     keys = [world.sign_in("ada") for _ in range(3)]
     start = len(world.journal.calls)
-    assert out(world, keys[1]) == Receipt(connection_ended=False, upstream=None)
+    assert out(world, keys[1]) == Receipt(connection_ended=False, upstream=None, provider="azure-devops")
     assert world.journal.calls[start:] == ["connections.load", "connections.end_sessions"]
     record = world.record(keys[0].user_id)
     assert {session.hash for session in record.sessions} == {keys[0].hash, keys[2].hash}
@@ -82,7 +82,7 @@ def test_a_provider_that_turns_out_to_have_no_endpoint_is_told_so(world):
     key = world.sign_in("ada")
     world.provider.revocation_answers.append(Revoked.NOT_OFFERED)
     receipt = out(world, key)
-    assert (receipt.upstream, receipt.consent_url) == (Revoked.NOT_OFFERED, world.provider.consent_url)
+    assert (receipt.upstream, receipt.provider) == (Revoked.NOT_OFFERED, world.provider.name)
     assert world.record(key.user_id).revocations[0].outcome == "not_offered"
     assert len(world.told("revocation_not_offered")) == 1
 

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from jinja2 import UndefinedError
 
-from shared.config import Need
 from shared.models.views import Build, Listing, Organization, Project, Repository, WorkItem
+from shared.needs import Need
 from shared.web import formats
 from shared.web.negotiation import Wants
 from shared.web.pages import Frame, Pages
@@ -74,7 +74,12 @@ TEXTS = {
             {"ok": True, "setting": "APP_ID", "purpose": "the app", "remedy": "Nothing"},
         ]
     },
-    "signed_out.html": {"lines": ["The session has ended"], "consent_url": "https://identity.example/Profile/View"},
+    "signed_out.html": {
+        "lines": ["The session has ended"],
+        "consent_url": "https://identity.example/Profile/View",
+        "consent_place": "your profile",
+        "sign_out_url": "https://identity.example/logout",
+    },
     "logout.html": {},
 }
 ME = {"correlation_id": "c0ffee", "person": "Ada", "csrf": "tok", "path": "/"}
