@@ -215,6 +215,9 @@ param azureDevOpsUrl string = 'https://dev.azure.com'
 @description('Address of the legacy token service.')
 param azureDevOpsIdentityUrl string = 'https://app.vssps.visualstudio.com'
 
+@description('Address of Microsoft Entra ID.')
+param entraAuthorityUrl string = 'https://login.microsoftonline.com'
+
 @description('Application id of the Entra registration; empty without one.')
 param entraClientId string = ''
 
@@ -457,6 +460,7 @@ module functionApp 'modules/function-app.bicep' = {
       AZURE_DEVOPS_SIGN_IN: azureDevOpsSignIn
       AZURE_DEVOPS_URL: azureDevOpsUrl
       AZURE_DEVOPS_IDENTITY_URL: azureDevOpsIdentityUrl
+      ENTRA_AUTHORITY_URL: entraAuthorityUrl
       ALLOWED_ORGANIZATIONS: allowedOrganizations
       KEY_VAULT_URL: keyVault.outputs.uri
       TOKEN_STORE_URL: tokenStorage.outputs.tableEndpoint

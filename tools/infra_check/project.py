@@ -120,5 +120,5 @@ def _setting_of(call: ast.Call) -> Iterator[str]:
 def _event_of(call: ast.Call) -> Iterator[str]:
     named = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
     first = call.args[0] if call.args else None
-    if named == "emit" and isinstance(first, ast.Constant) and isinstance(first.value, str):
+    if named in ("emit", "_emit") and isinstance(first, ast.Constant) and isinstance(first.value, str):
         yield first.value
