@@ -25,7 +25,7 @@ REQUIRED = frozenset(
 )
 """The alerts that issue 7 names; there may be more."""
 
-FIELDS_TO_COME = {"secret_days_left": "comes with the proof of custody: the vault gives the day, the report does not carry it yet"}
+FIELDS_TO_COME = {"secret_days_left": "comes with the proof of custody; the vault gives the day already"}
 WINDOWS = frozenset(
     f"{start}{n}{unit}"
     for start, unit, numbers in (
