@@ -23,7 +23,7 @@ run: ## the app with a simulated Azure DevOps: prints its URL, Ctrl-C stops it
 
 test: ## the whole suite on real parts (PYTEST_ARGS='-k name')
 	@$(BOOTSTRAP) packages azurite axe chromium
-	@$(VENV_PYTHON) -m pytest $(PYTEST_ARGS)
+	@$(VENV_PYTHON) -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: ## ruff and mypy
 	@$(BOOTSTRAP) packages

@@ -214,9 +214,9 @@ def _tokens(answer: Mapping[str, Any], token_types: frozenset[str], secret_id: s
     if not isinstance(kind, str) or kind.lower() not in token_types:
         raise Unavailable("identity service: 200 with an unknown token_type")
     identity = answer.get("id_token")
-    if identity is not None and not _is_token(identity):
-        raise Unavailable("identity service: 200 with a malformed id token")
-    return Tokens(access, refresh, _lifetime(answer.get("expires_in")), secret_id, identity)
+    # Only a provider that asked for an id token misses a good one.
+    good = identity if _is_token(identity) else None
+    return Tokens(access, refresh, _lifetime(answer.get("expires_in")), secret_id, good)
 
 
 def _is_token(value: object) -> TypeGuard[str]:

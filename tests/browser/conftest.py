@@ -7,13 +7,13 @@ from tools.screenshots.chromium import launched, person_at
 from tools.screenshots.stage import staged
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stage(azurite, tmp_path_factory):
     with staged(tmp_path_factory.mktemp("stage"), azurite) as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def started_browser(chromium):
     with launched(chromium) as browser:
         yield browser
