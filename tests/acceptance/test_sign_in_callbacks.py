@@ -65,7 +65,7 @@ QUERIES: dict[str, Callable[[str, str], str]] = {
 }
 METHODS = ("POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND")
 PATHS = {
-    "/auth/callback/entra": 400,
+    "/auth/callback/entra": 303,
     "/auth/callback/azure-devops": 404,
     "/auth/callback/": 404,
     "/auth/callback/x/y": 404,
