@@ -265,7 +265,7 @@ class ProviderError(AppError):
     status = 503
     kind = "sign-in-service"
     title = "The sign-in service of Azure DevOps does not answer as it should"
-    advice = "You are still signed in. Try again in a moment."
+    advice = "This signs nobody out. Try again in a moment."
     reason = "unavailable"
 
     def __init__(
@@ -328,7 +328,7 @@ class StoreError(AppError):
     status = 503
     kind = "store-unavailable"
     title = "We can't reach our own storage right now"
-    advice = "You are still signed in. Try again in a moment."
+    advice = "This signs nobody out. Try again in a moment."
 
     def __init__(self, log: str = "", *, retry_after: float = 5) -> None:
         super().__init__(log, retry_after=retry_after)
@@ -351,7 +351,7 @@ class VaultError(AppError):
     status = 503
     kind = "vault-unavailable"
     title = "We can't reach our own keys right now"
-    advice = "You are still signed in. Try again in a moment."
+    advice = "This signs nobody out. Try again in a moment."
 
     def __init__(self, log: str = "", *, reason: str = "missing") -> None:
         super().__init__(log, retry_after=5)
@@ -376,7 +376,7 @@ class UnknownKey(Unreadable):
 
     kind = "unknown-key"
     title = "A key of ours is just being changed"
-    advice = "You are still signed in. Try again in a moment."
+    advice = "This signs nobody out. Try again in a moment."
 
     def __init__(self, log: str = "") -> None:
         super().__init__(log, retry_after=5)
@@ -466,7 +466,7 @@ class ApiUnavailable(AzureDevOpsError):
     status = 503
     kind = "azure-devops-unavailable"
     title = "Azure DevOps does not answer"
-    advice = "You are still signed in. Try again in a moment, or look at status.dev.azure.com."
+    advice = "This signs nobody out. Try again in a moment, or look at status.dev.azure.com."
 
 
 def explained[E: (SignInError, ProviderError)](error: E, meaning: Meaning | None) -> E:

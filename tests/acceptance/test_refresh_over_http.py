@@ -158,7 +158,7 @@ def test_with_token_and_token_service_dead_people_wait_and_stay_signed_in(
         assert answer.status_code == 503
         assert 1 <= int(answer.headers["Retry-After"]) <= 300
         assert "Set-Cookie" not in answer.headers
-        assert "still signed in" in answer.text
+        assert "signs nobody out" in answer.text
     assert upstream(simulator) == ["refresh_token"], "the cooldown holds"
     simulator.faults()
     assert Browser(later(TOKEN_LIFE + 60).url, signed_in.http).get("/dashboard").status_code == 200

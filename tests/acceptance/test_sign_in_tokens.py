@@ -132,7 +132,7 @@ def test_a_malformed_token_response_makes_no_session(
     assert token_calls(simulator) == 1
     assert answer.status_code in (400, 503)
     assert "Start the sign-in again" in answer.text
-    assert "still signed in" not in answer.text
+    assert "signs nobody out" not in answer.text
     assert browser.session_cookie is None
     assert browser.get("/dashboard").headers["Location"].startswith("/auth/login")
     assert rows(azurite) == before | {"logins": before["logins"] + 1}
