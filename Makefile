@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint acceptance tick screenshots clean
+.PHONY: help run test lint acceptance infra-check tick screenshots clean
 
 # A pyenv shim fails when the version in .python-version is not installed: take the first Python that really starts.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 /usr/bin/python3 python,$(shell \
@@ -23,7 +23,7 @@ run: ## the app with a simulated Azure DevOps: prints its URL, Ctrl-C stops it
 
 test: ## the whole suite on real parts (PYTEST_ARGS='-k name')
 	@$(BOOTSTRAP) packages azurite axe chromium
-	@$(VENV_PYTHON) -m pytest $(PYTEST_ARGS)
+	@$(VENV_PYTHON) -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: ## ruff and mypy
 	@$(BOOTSTRAP) packages
@@ -34,6 +34,10 @@ lint: ## ruff and mypy
 acceptance: ## the acceptance tests at full counts, into build/acceptance.json (ISSUES='main-job …')
 	@$(BOOTSTRAP) packages azurite axe chromium
 	@$(VENV_PYTHON) -m pytest -m acceptance --full --issues "$(ISSUES)" $(PYTEST_ARGS)
+
+infra-check: ## infra/ without Azure: our rules, checkov, and bicep where it is installed; build/infra.json
+	@$(BOOTSTRAP) packages checkov
+	@$(VENV_PYTHON) -m tools.infra_check
 
 tick: ## one timer run now, on the app that `make run` started; prints its report
 	@$(BOOTSTRAP) packages

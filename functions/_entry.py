@@ -13,7 +13,6 @@ from urllib.parse import quote
 import azure.functions as func
 
 from shared import events
-from shared.config import needs
 from shared.errors import (
     AccessDenied,
     ApiThrottled,
@@ -26,6 +25,7 @@ from shared.errors import (
     WrongHost,
 )
 from shared.models.custody import new_id
+from shared.needs import needs
 from shared.services import Services, services, static_files
 from shared.web import requests
 from shared.web.answers import Answer, redirect, to_response

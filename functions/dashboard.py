@@ -3,8 +3,9 @@
 import azure.functions as func
 
 from functions import _entry
-from shared.azure_devops.organizations import list_organizations
+from shared.azure_devops.organizations import list_organizations, member_id
 from shared.models.views import Listing
+from shared.oauth.provider import AZURE_DEVOPS
 from shared.web import requests
 from shared.web.answers import Answer
 from shared.web.visit import Visit
@@ -17,7 +18,10 @@ def dashboard(visit: Visit) -> Answer:
     """All organizations, each with the way to its projects."""
     requests.parameters(visit.request, ())
     allowed = visit.services.config.allowed_organizations
+    legacy = visit.connection.provider == AZURE_DEVOPS
     found = visit.ask(
-        lambda client, caller: list_organizations(client, caller, visit.connection.subject, allowed=allowed)
+        lambda client, caller: list_organizations(
+            client, caller, visit.connection.subject if legacy else member_id(client, caller), allowed=allowed
+        )
     )
     return visit.view("dashboard.html", Listing(found))

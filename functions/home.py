@@ -5,7 +5,7 @@ import os
 import azure.functions as func
 
 from functions import _entry
-from shared.config import needs
+from shared.needs import needs
 from shared.scopes import in_words
 from shared.web.answers import Answer
 from shared.web.visit import Visit
@@ -16,9 +16,10 @@ blueprint = func.Blueprint()
 @_entry.anyone(blueprint, "/", "GET", "HEAD")
 def home(visit: Visit) -> Answer:
     """Who is signed in, or how to sign in; without a provider what the site still needs."""
-    legacy = visit.services.config.legacy
-    if legacy is None:
+    providers = visit.services.custody.providers.values()
+    if not providers:
         return visit.page("setup.html", status=503, needs=needs(os.environ))
     visit.signed_in()
-    offered = [(provider.name, provider.title) for provider in visit.services.custody.providers.values()]
-    return visit.page("home.html", providers=offered if legacy.sign_in else [], scopes=in_words(legacy.scopes))
+    offered = [provider for provider in providers if provider.offers_sign_in]
+    scopes = in_words(offered[0].scopes) if offered else []
+    return visit.page("home.html", providers=[(it.name, it.title) for it in offered], scopes=scopes)

@@ -4,18 +4,21 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from shared.errors import NotConfigured
+from shared.sealing import parse_keys, secret_list
 
 DEFAULT_SCOPES = "vso.work vso.build vso.code vso.project vso.profile"
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-KEY = re.compile(r"[0-9a-fA-F]{64}")
 SCOPES = re.compile(r"[a-z]+[a-z._]*( [a-z]+[a-z._]*)*")
 ORGANIZATION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?")
+ORIGIN = re.compile(
+    r"(?P<scheme>https?)://(?P<authority>(?P<host>[a-z0-9.-]+|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?)"
+    r"(?P<path>(/[A-Za-z0-9._-]+)*)/?",
+    re.IGNORECASE | re.ASCII,
+)
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
-NOT_YET = ("ENTRA_CLIENT_ID", "ENTRA_TENANT_ID", "ENTRA_CLIENT_SECRET", "ALLOWED_TENANTS", "KEY_VAULT_URL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,17 @@ class LegacySettings:
     sign_in: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class EntraSettings:
+    """The registration with Microsoft Entra ID; without client secrets the managed identity is the credential."""
+
+    client_id: str
+    tenants: tuple[str, ...]
+    redirect_uri: str
+    scopes: str
+    client_secrets: tuple[str, ...] = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All settings, valid."""
@@ -36,11 +50,13 @@ class Config:
     public_url: str
     allowed_hosts: frozenset[str]
     legacy: LegacySettings | None
+    entra: EntraSettings | None
     allowed_organizations: frozenset[str]
     encryption_keys: tuple[bytes, ...] = field(repr=False)
     token_store_url: str | None
     storage_connection_string: str | None = field(repr=False)
     azure_client_id: str | None
+    key_vault_url: str | None
     session_lifetime: timedelta
     session_idle: timedelta
     sessions_not_before: datetime | None
@@ -50,6 +66,7 @@ class Config:
     support_url: str | None
     azure_devops_url: str
     azure_devops_identity_url: str
+    entra_authority_url: str
 
     @property
     def secure(self) -> bool:
@@ -76,6 +93,7 @@ class _Reader:
             public_url=public_url,
             allowed_hosts=frozenset(host.lower() for host in self._list("ALLOWED_HOSTS", HOST, "a host name")),
             legacy=self._legacy(public_url),
+            entra=self._entra(public_url),
             allowed_organizations=frozenset(
                 name.lower() for name in self._list("ALLOWED_ORGANIZATIONS", ORGANIZATION, "an organization name")
             ),
@@ -83,6 +101,7 @@ class _Reader:
             token_store_url=self._origin("TOKEN_STORE_URL", "", may_have_path=True) or None,
             storage_connection_string=self._text("AzureWebJobsStorage") or None,
             azure_client_id=self._text("AZURE_CLIENT_ID") or None,
+            key_vault_url=self._vault(),
             session_lifetime=timedelta(hours=self._number("SESSION_LIFETIME_HOURS", 24, 1, 24 * 90)),
             session_idle=timedelta(hours=self._number("SESSION_IDLE_HOURS", 8, 1, 24 * 90)),
             sessions_not_before=self._moment("SESSIONS_NOT_BEFORE"),
@@ -92,10 +111,9 @@ class _Reader:
             support_url=self._support_url(),
             azure_devops_url=self._origin("AZURE_DEVOPS_URL", "https://dev.azure.com"),
             azure_devops_identity_url=self._origin("AZURE_DEVOPS_IDENTITY_URL", "https://app.vssps.visualstudio.com"),
+            entra_authority_url=self._origin("ENTRA_AUTHORITY_URL", "https://login.microsoftonline.com"),
         )
         self._unless(bool(config.token_store_url or config.storage_connection_string), "TOKEN_STORE_URL", "is missing")
-        for name in NOT_YET:
-            self._unless(not self._text(name), name, "is not supported by this version")
         if self._problems:
             raise NotConfigured(self._problems)
         return config
@@ -105,41 +123,65 @@ class _Reader:
         if not app_id:
             return None
         self._unless(bool(GUID.fullmatch(app_id)), "AZURE_DEVOPS_APP_ID", "is not a GUID")
-        secrets = tuple(part.strip() for part in self._text("AZURE_DEVOPS_CLIENT_SECRET").split(",") if part.strip())
-        self._unless(bool(secrets), "AZURE_DEVOPS_CLIENT_SECRET", "is missing")
+        secrets = secret_list(self._text("AZURE_DEVOPS_CLIENT_SECRET"))
+        known = bool(secrets) or bool(self._text("KEY_VAULT_URL"))
+        self._unless(known, "AZURE_DEVOPS_CLIENT_SECRET", "is missing")
         callback = self._text("CALLBACK_URL", f"{public_url}/auth/callback")
         self._unless(callback == f"{public_url}/auth/callback", "CALLBACK_URL", "is not PUBLIC_URL + /auth/callback")
-        scopes = " ".join(self._text("AZURE_DEVOPS_SCOPES", DEFAULT_SCOPES).split())
-        self._unless(bool(SCOPES.fullmatch(scopes)), "AZURE_DEVOPS_SCOPES", "is not a list of scopes")
+        scopes = self._scopes()
         sign_in = self._text("AZURE_DEVOPS_SIGN_IN", "on").lower()
         self._unless(sign_in in ("on", "off"), "AZURE_DEVOPS_SIGN_IN", "is neither on nor off")
         return LegacySettings(app_id, callback, scopes, secrets, sign_in == "on")
 
+    def _entra(self, public_url: str) -> EntraSettings | None:
+        client_id, tenant = self._text("ENTRA_CLIENT_ID"), self._text("ENTRA_TENANT_ID")
+        if not client_id:
+            return None
+        self._unless(bool(GUID.fullmatch(client_id)), "ENTRA_CLIENT_ID", "is not a GUID")
+        self._unless(bool(GUID.fullmatch(tenant)), "ENTRA_TENANT_ID", "is not the GUID of a tenant")
+        others = self._list("ALLOWED_TENANTS", GUID, "the GUID of a tenant")
+        return EntraSettings(
+            client_id=client_id,
+            tenants=tuple(dict.fromkeys(part.lower() for part in (tenant, *others))),
+            redirect_uri=f"{public_url}/auth/callback/entra",
+            scopes=self._scopes(),
+            client_secrets=secret_list(self._text("ENTRA_CLIENT_SECRET")),
+        )
+
+    def _scopes(self) -> str:
+        scopes = " ".join(self._text("AZURE_DEVOPS_SCOPES", DEFAULT_SCOPES).split())
+        self._unless(bool(SCOPES.fullmatch(scopes)), "AZURE_DEVOPS_SCOPES", "is not a list of scopes")
+        return scopes
+
+    def _vault(self) -> str | None:
+        """With a vault, the settings that it replaces must be absent: two sources of a secret are one too many."""
+        url = self._origin("KEY_VAULT_URL", "")
+        for name in ("TOKEN_ENCRYPTION_KEY", "AZURE_DEVOPS_CLIENT_SECRET", "ENTRA_CLIENT_SECRET"):
+            self._unless(not url or not self._text(name), name, "must be absent where KEY_VAULT_URL is set")
+        return url or None
+
     def _keys(self) -> tuple[bytes, ...]:
-        parts = [part.strip() for part in self._text("TOKEN_ENCRYPTION_KEY").split(",") if part.strip()]
-        name = "TOKEN_ENCRYPTION_KEY"
-        self._unless(bool(parts), name, "is missing")
-        valid = [part for part in parts if KEY.fullmatch(part)]
-        self._unless(len(valid) == len(parts), name, "is not a list of keys of 64 hex digits")
-        return tuple(bytes.fromhex(part) for part in valid)
+        name, text = "TOKEN_ENCRYPTION_KEY", self._text("TOKEN_ENCRYPTION_KEY")
+        if self._text("KEY_VAULT_URL"):
+            return ()
+        self._unless(bool(secret_list(text)), name, "is missing")
+        keys = parse_keys(text)
+        self._unless(bool(keys) or not secret_list(text), name, "is not a list of keys of 64 hex digits")
+        return keys
 
     def _origin(self, name: str, default: str | None, *, may_have_path: bool = False) -> str:
         text = self._text(name, default or "")
         if not text:
             self._unless(default is not None, name, "is missing")
             return ""
-        try:
-            parts = urlsplit(text)
-            host, _ = parts.hostname, parts.port
-        except ValueError:
-            host, parts = None, urlsplit("")
-        plain = not (parts.query or parts.fragment or parts.username) and (may_have_path or parts.path in ("", "/"))
-        self._unless(
-            bool(host) and parts.scheme in ("http", "https") and plain, name, "is not an origin (https://host)"
-        )
-        loopback = host in ("localhost", "127.0.0.1", "::1")
-        self._unless(parts.scheme != "http" or loopback, name, "must be https except on loopback")
-        return text.rstrip("/")
+        match = ORIGIN.fullmatch(text)
+        valid = match is not None and (may_have_path or not match["path"]) and int(match["port"] or 0) < 65536
+        self._unless(valid, name, "is not an origin (https://host)")
+        if match is None:
+            return text
+        scheme, authority = match["scheme"].lower(), match["authority"].lower()
+        self._unless(scheme == "https" or match["host"].lower() in LOOPBACK, name, "must be https except on loopback")
+        return f"{scheme}://{authority}{match['path']}"
 
     def _support_url(self) -> str | None:
         text = self._text("SUPPORT_URL")
@@ -175,56 +217,3 @@ class _Reader:
     def _unless(self, valid: bool, name: str, problem: str) -> None:
         if not valid:
             self._problems.append(f"{name} {problem}")
-
-
-class Need(NamedTuple):
-    """One thing that the site needs before people can sign in."""
-
-    ok: bool
-    setting: str
-    purpose: str
-    remedy: str
-
-
-NEEDS: Sequence[tuple[str, str, str]] = (
-    ("PUBLIC_URL", "The address of this site; redirect URIs are built from it.", "Set it to https://your-host."),
-    (
-        "AZURE_DEVOPS_APP_ID",
-        "The application that people grant access to.",
-        "Set the App ID of your registration (see the README).",
-    ),
-    (
-        "AZURE_DEVOPS_CLIENT_SECRET",
-        "Proves to Azure DevOps that this site is that application.",
-        "Set the Client Secret of the registration (not the App Secret).",
-    ),
-    (
-        "TOKEN_ENCRYPTION_KEY",
-        "Seals every token before it is stored.",
-        "Set 64 random hex digits, for example from: openssl rand -hex 32",
-    ),
-    (
-        "TOKEN_STORE_URL",
-        "The table endpoint that holds the sealed tokens.",
-        "Set it, or AzureWebJobsStorage for development.",
-    ),
-)
-
-
-def needs(environ: Mapping[str, str]) -> list[Need]:
-    """What the set-up page shows: each need with a tick or a cross, and every other setting that is wrong."""
-    try:
-        Config.from_env(environ)
-        problems: tuple[str, ...] = ()
-    except NotConfigured as error:
-        problems = error.problems
-    wrong = {problem.split(" ", 1)[0]: problem for problem in problems}
-    if not environ.get("AZURE_DEVOPS_APP_ID", "").strip():
-        wrong.setdefault("AZURE_DEVOPS_APP_ID", "AZURE_DEVOPS_APP_ID is missing")
-    if not environ.get("AZURE_DEVOPS_CLIENT_SECRET", "").strip():
-        wrong.setdefault("AZURE_DEVOPS_CLIENT_SECRET", "AZURE_DEVOPS_CLIENT_SECRET is missing")
-    listed = [Need(name not in wrong, name, purpose, remedy) for name, purpose, remedy in NEEDS]
-    known = {name for name, _, _ in NEEDS}
-    return listed + [
-        Need(False, name, problem, "Correct this setting.") for name, problem in wrong.items() if name not in known
-    ]

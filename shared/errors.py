@@ -13,11 +13,28 @@ AppError (never raised itself)
 ├── SignInError             400  a callback that must not become a session; children say why
 ├── ProviderError                the token service's answer: GrantEnded Suspect AppFault Policy Throttled Unavailable
 ├── StoreError              503  the token store: Fenced (row changed or gone), Busy (somebody else's lease)
+├── VaultError              503  a key or client secret of ours can't be read
 ├── Unreadable              503  a sealed value that does not open; UnknownKey: sealed with a key we do not have (yet)
-└── AzureDevOpsError             an answer of the REST API: TokenRejected AccessDenied ScopeMissing Absent Broken …
+└── AzureDevOpsError             an answer of the REST API: TokenRejected ClaimsChallenge AccessDenied ScopeMissing …
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Meaning(NamedTuple):
+    """What a code of an identity provider says: a fixed word for the event, and title and advice for the person."""
+
+    reason: str
+    title: str
+    advice: str
+
+
+class Remedy(NamedTuple):
+    """A link that may cure an error: what it says, and a local address."""
+
+    label: str
+    address: str
 
 
 class AppError(Exception):
@@ -31,6 +48,7 @@ class AppError(Exception):
     kind = "unexpected"
     title = "Something went wrong on our side"
     advice = "Try again in a moment. If it stays like this, tell the people who run this site, with the id below."
+    remedy: Remedy | None = None
 
     def __init__(self, log: str = "", *, advice: str | None = None, retry_after: float | None = None) -> None:
         """`advice` replaces the sentence shown to people; `retry_after` is in seconds and becomes Retry-After."""
@@ -179,8 +197,59 @@ class SignInRefused(SignInError):
     """The provider refused the request for a reason that is not the person's."""
 
     kind = "sign-in-refused"
-    title = "Azure DevOps refused the sign-in"
+    title = "The sign-in was refused"
     reason = "refused"
+
+
+class WrongTenant(SignInError):
+    """A person of a tenant that may not come in; `username` is shown to the person alone."""
+
+    status = 403
+    kind = "wrong-tenant"
+    title = "This site is not for your organization"
+    reason = "wrong_tenant"
+
+    def __init__(self, log: str = "", *, username: str | None = None) -> None:
+        who = f"You signed in at Microsoft as {username}. " if username else ""
+        super().__init__(
+            log,
+            advice=f"{who}That account belongs to an organization that this site does not take. "
+            "Nothing was stored. Start again and choose another account.",
+        )
+
+
+class PersonalAccount(WrongTenant):
+    """A personal Microsoft account: Azure DevOps takes none by this way (facts 3.1)."""
+
+    kind = "personal-account"
+    title = "A personal account can't be used here"
+    reason = "personal_account"
+
+    def __init__(self, log: str = "", *, username: str | None = None) -> None:
+        super().__init__(log)
+        who = f" as {username}" if username else ""
+        self.advice = (
+            f"You signed in{who} with a personal account. Nothing was stored. "
+            "Start again and choose your work or school account."
+        )
+
+
+class ProviderGone(AppError):
+    """The session came by a way to sign in that is no longer configured."""
+
+    status = 401
+    kind = "provider-gone"
+    title = "The way you signed in was switched off"
+    advice = "Sign in again with what this site offers now. What we kept of your old sign-in is deleted."
+
+
+class SignInUnavailable(SignInError):
+    """The provider gave no usable answer when the code was to be redeemed; `retry_after` where it asks to wait."""
+
+    status = 503
+    kind = "sign-in-unavailable"
+    title = "The sign-in service of Azure DevOps does not answer as it should"
+    reason = "unavailable"
 
 
 class UnknownProvider(NotFound):
@@ -198,6 +267,18 @@ class ProviderError(AppError):
     title = "The sign-in service of Azure DevOps does not answer as it should"
     advice = "You are still signed in. Try again in a moment."
     reason = "unavailable"
+
+    def __init__(
+        self,
+        log: str = "",
+        *,
+        advice: str | None = None,
+        retry_after: float | None = None,
+        meaning: Meaning | None = None,
+    ) -> None:
+        """`meaning` has better words for this refusal of a sign-in than its class."""
+        super().__init__(log, advice=advice, retry_after=retry_after)
+        self.meaning = meaning
 
 
 class GrantEnded(ProviderError):
@@ -264,6 +345,23 @@ class Busy(StoreError):
     title = "Your access is just being renewed"
 
 
+class VaultError(AppError):
+    """A secret of ours can't be had right now; `reason` is a fixed word for the log."""
+
+    status = 503
+    kind = "vault-unavailable"
+    title = "We can't reach our own keys right now"
+    advice = "You are still signed in. Try again in a moment."
+
+    def __init__(self, log: str = "", *, reason: str = "missing") -> None:
+        super().__init__(log, retry_after=5)
+        self.reason = reason
+
+
+class TooLargeToStoreError(Exception):
+    """A sealed value over 60 KiB; no answer of its own, a sign-in explains it."""
+
+
 class Unreadable(AppError):
     """A sealed value does not open: damaged, moved to another place, or not ours. One class for all of it."""
 
@@ -300,6 +398,22 @@ class TokenRejected(AzureDevOpsError):
     kind = "token-rejected"
 
 
+class ClaimsChallenge(AzureDevOpsError):
+    """The API wants a token with more claims than a refresh can bring (facts 3.8); `claims` is compact JSON."""
+
+    status = 401
+    kind = "claims-challenge"
+    title = "Microsoft wants you to confirm who you are"
+    advice = (
+        "A policy of your organization asks for more than your last sign-in gave. Sign in once more to confirm it. "
+        "If you come back to this page then, ask the administrator of your organization."
+    )
+
+    def __init__(self, log: str, claims: str) -> None:
+        super().__init__(log)
+        self.claims = claims
+
+
 class AccessDenied(AzureDevOpsError):
     """The person may not see this: a missing permission, or a policy of the organization (403, TF400813)."""
 
@@ -322,8 +436,8 @@ class ScopeMissing(AzureDevOpsError):
     def __init__(self, scope: str) -> None:
         super().__init__(
             f"scope {scope}",
-            advice=f"The scope “{scope}” is missing. The people who run this site add it to the registration and to "
-            "AZURE_DEVOPS_SCOPES; then sign out and in again to grant it.",
+            advice=f"The scope “{scope}” is missing. Where this site asks for it, signing in again grants it; else the "
+            "people who run it add it to the registration and to AZURE_DEVOPS_SCOPES first.",
         )
         self.scope = scope
 
@@ -353,3 +467,10 @@ class ApiUnavailable(AzureDevOpsError):
     kind = "azure-devops-unavailable"
     title = "Azure DevOps does not answer"
     advice = "You are still signed in. Try again in a moment, or look at status.dev.azure.com."
+
+
+def explained[E: (SignInError, ProviderError)](error: E, meaning: Meaning | None) -> E:
+    """The error with the words of a code in place of those of its class; its class, and so what happens, stays."""
+    if meaning:
+        error.reason, error.title, error.advice = meaning
+    return error

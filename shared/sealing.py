@@ -101,3 +101,18 @@ def _bound(header: bytes, place: Place) -> bytes:
         place.provider.encode(),
     )
     return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+def secret_list(value: str) -> tuple[str, ...]:
+    """The parts of a secret's value, a comma-separated list, newest first (design, Settings)."""
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def parse_keys(value: str) -> tuple[bytes, ...]:
+    """Keys of 64 hex digits each, newest first; empty when any part is none."""
+    parts = secret_list(value)
+    try:
+        keys = tuple(bytes.fromhex(part) for part in parts)
+    except ValueError:
+        return ()
+    return keys if all(len(part) == 2 * KEY_BYTES for part in parts) else ()

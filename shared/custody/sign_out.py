@@ -6,20 +6,22 @@ from datetime import timedelta
 
 from shared.custody import Custody, refresh, rules
 from shared.errors import Fenced, StoreError
-from shared.models.custody import Revocation, UserRecord
+from shared.models.custody import Hint, Revocation, UserRecord
 from shared.oauth.provider import Revoked
-from shared.storage.due import Hint
 
 ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a sign-out did: whether the connection ended with it, and what became of its tokens upstream."""
+    """What a sign-out did: whether the connection ended with it, and what became of its tokens upstream.
+
+    `provider` is the name of the connection's.
+    """
 
     connection_ended: bool
     upstream: Revoked | None
-    consent_url: str | None = None
+    provider: str | None = None
 
 
 def sign_out(custody: Custody, user_id: str, session_hash: str, *, everywhere: bool = False) -> Receipt:
@@ -32,12 +34,13 @@ def sign_out(custody: Custody, user_id: str, session_hash: str, *, everywhere: b
         ended = [session for session in record.sessions if session.hash == session_hash]
         if not ended and not everywhere:
             return Receipt(connection_ended=False, upstream=None)
+        provider = record.connection.provider if record.connection else None
         others = [it for it in rules.live_sessions(record, custody.now(), custody.limits) if it.hash != session_hash]
         try:
             if others and not everywhere:
                 custody.connections.end_sessions(record, ended)
                 custody.emit("signed_out", user=user_id, session=session_hash)
-                return Receipt(connection_ended=False, upstream=None)
+                return Receipt(connection_ended=False, upstream=None, provider=provider)
             receipt = end_connection(custody, record, reason="signed_out", patience=rules.REVOKE_AT_ONCE)
         except Fenced:
             continue
@@ -58,13 +61,13 @@ def end_connection(custody: Custody, record: UserRecord, *, reason: str, patienc
     custody.connections.end_connection(record, revocation)
     if connection:
         custody.emit("connection_ended", user=record.user_id, provider=connection.provider, reason=reason)
-    consent_url = provider.consent_url if provider else None
+    name = connection.provider if connection else None
     if revocation is None:
-        return Receipt(True, Revoked.NOT_OFFERED if connection else None, consent_url)
+        return Receipt(True, Revoked.NOT_OFFERED if connection else None, name)
     outcome = revoke(custody, revocation, patience)
     if outcome is not Revoked.LATER:
         settle(custody, record.user_id, revocation, outcome)
-    return Receipt(True, outcome, consent_url)
+    return Receipt(True, outcome, name)
 
 
 def revoke(custody: Custody, revocation: Revocation, patience: timedelta) -> Revoked:

@@ -18,9 +18,8 @@ from typing import Any
 from shared.custody import Custody, refresh, rules
 from shared.custody.sign_out import end_connection, revoke, settle
 from shared.errors import AppError, Fenced
-from shared.models.custody import Revocation, Session, UserRecord
+from shared.models.custody import Hint, Revocation, Session, UserRecord
 from shared.oauth.provider import Revoked
-from shared.storage.due import Hint
 
 GROUP = 100
 WORKERS = 8
@@ -153,6 +152,9 @@ def look(custody: Custody, user_id: str, pace: Pace) -> UserRecord:
 
 def _end_what_is_over(custody: Custody, record: UserRecord) -> UserRecord:
     live = rules.live_sessions(record, custody.now(), custody.limits)
+    if record.connection and record.connection.provider not in custody.providers:
+        end_connection(custody, record, reason="provider_gone", patience=REVOKE_PATIENCE)
+        return custody.connections.load(record.user_id)
     over = [session for session in record.sessions if session not in live]
     if not over and (live or not record.connection):
         return record

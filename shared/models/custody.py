@@ -6,8 +6,11 @@ No I/O, no clock. Secrets are kept out of `repr`. Times are aware datetimes in U
 import hashlib
 import secrets
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
+
+HINT_STAMP = "%Y%m%d%H%M%S"
 
 
 class Status(StrEnum):
@@ -27,6 +30,7 @@ class Tokens:
     lifetime: timedelta
     secret_id: str
     """Id of the client secret that minted them: they die with it (facts 1.5)."""
+    id_token: str | None = field(repr=False, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,18 @@ class UserRecord:
     revocations: tuple[Revocation, ...] = ()
     unreadable: tuple[str, ...] = ()
     """RowKeys whose sealed values did not open; they are kept, counted and told."""
+
+
+class Hint(NamedTuple):
+    """When to look at whom; whole seconds."""
+
+    at: datetime
+    user_id: str
+
+    @property
+    def row_key(self) -> str:
+        """Sorts by time."""
+        return f"{self.at.astimezone(UTC):{HINT_STAMP}}:{self.user_id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

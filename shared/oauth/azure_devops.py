@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode
 
-from shared.errors import ProviderError, Unavailable
+from shared.errors import ProviderError, ScopeMissing, Unavailable
 from shared.models.custody import Identity, Login, Tokens
-from shared.oauth.provider import Revoked
+from shared.oauth.provider import AZURE_DEVOPS, Revoked
 from shared.oauth.token_request import TokenEndpoint, bounded, bounded_post, json_object
 
-NAME = "azure-devops"
 ISSUER = "https://app.vssps.visualstudio.com"
 """A constant of the user id, whatever host is configured: a person stays the same person (design, Rows)."""
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -25,9 +24,8 @@ WITHDRAWAL = timedelta(milliseconds=350)
 class AzureDevOpsProvider:
     """Fulfils Provider with the endpoints of app.vssps.visualstudio.com."""
 
-    name = NAME
+    name = AZURE_DEVOPS
     title = "Azure DevOps"
-    issuer = ISSUER
     offers_revocation = True  # undocumented (facts 1.8): asked each time, and "not offered" is an answer
 
     def __init__(
@@ -38,20 +36,25 @@ class AzureDevOpsProvider:
         scopes: str,
         redirect_uri: str,
         secrets: Callable[[], Sequence[str]],
+        reread: Callable[[], bool],
         now: Callable[[], datetime],
+        offers_sign_in: bool = True,
     ) -> None:
-        """`identity_url` is an origin without a trailing slash; `secrets` gives the client secrets, newest first."""
+        """`identity_url` is an origin without a trailing slash; `secrets` and `reread` as in TokenEndpoint."""
+        self.offers_sign_in = offers_sign_in
         self.redirect_uri = redirect_uri
         self.consent_url = f"{identity_url}/Profile/View"
+        self.sign_out_url: str | None = None  # facts 1.8: there is none
         self.scopes = scopes
         self._identity_url = identity_url
         self._client_id = client_id
         self._endpoint = TokenEndpoint(
-            f"{identity_url}/oauth2/token", token_types=TOKEN_TYPES, secrets=secrets, now=now
+            f"{identity_url}/oauth2/token", token_types=TOKEN_TYPES, secrets=secrets, reread=reread, now=now
         )
 
-    def authorization_url(self, login: Login) -> str:
+    def authorization_url(self, login: Login, *, claims: str = "", consent: bool = False) -> str:
         """Facts 1.2; the verifier and the nonce of `login` have no place in this flow."""
+        del claims, consent
         query = {
             "client_id": self._client_id,
             "response_type": "Assertion",
@@ -61,13 +64,18 @@ class AzureDevOpsProvider:
         }
         return f"{self._identity_url}/oauth2/authorize?{urlencode(query, quote_via=quote)}"
 
+    def may_be_issuer(self, issuer: str) -> bool:
+        """The legacy service names none, so an answer that does is of somebody else."""
+        del issuer
+        return False
+
     def redeem(self, code: str, login: Login) -> tuple[Tokens, Identity]:
-        """Facts 1.4; then the profile, which alone says who signed in."""
+        """Facts 1.4; then the profile, which alone says who signed in: ScopeMissing where it may not be read."""
         del login  # no PKCE here
         tokens = self._endpoint.exchange(lambda secret: self._form(secret, CODE_GRANT, code))
         try:
             return tokens, self._identity(tokens.access_token)
-        except ProviderError:
+        except (ProviderError, ScopeMissing):
             self._withdraw(tokens)
             raise
 
@@ -115,6 +123,8 @@ class AzureDevOpsProvider:
             PROFILE_SECONDS,
             headers={"Authorization": f"Bearer {access_token}", "Accept": "application/json"},
         )
+        if status == 403:
+            raise ScopeMissing("vso.profile")
         if status != 200:
             raise Unavailable(f"profile: {status}")
         profile = json_object(headers, body, status)
@@ -122,7 +132,7 @@ class AzureDevOpsProvider:
         if not isinstance(subject, str) or not 1 <= len(subject) <= 128:
             raise Unavailable("profile: no id")
         name, email = _text(profile, "displayName", "DisplayName"), _text(profile, "emailAddress", "EmailAddress")
-        return Identity(NAME, ISSUER, subject.lower(), name or "Azure DevOps user", email)
+        return Identity(AZURE_DEVOPS, ISSUER, subject.lower(), name or "Azure DevOps user", email)
 
 
 def _revocation_answer(status: int, headers: Mapping[str, str]) -> Revoked:

@@ -7,6 +7,11 @@ from typing import Protocol
 
 from shared.models.custody import Identity, Login, Tokens
 
+AZURE_DEVOPS = "azure-devops"
+"""Name of the legacy provider: in addresses, cookies, rows and events."""
+ENTRA = "entra"
+"""Name of Microsoft Entra ID, likewise."""
+
 
 class Revoked(StrEnum):
     """What became of an attempt to revoke."""
@@ -21,20 +26,31 @@ class Provider(Protocol):
 
     name: str
     title: str
-    issuer: str
     redirect_uri: str
     scopes: str
     consent_url: str
     """Where a person can withdraw the grant by hand."""
+    sign_out_url: str | None
+    """Where a person can sign out of the provider itself."""
+    offers_sign_in: bool
+    """False: live sessions go on, new ones don't begin."""
     offers_revocation: bool
     """Whether there is an endpoint worth asking; False: no revocation is ever stored for this provider."""
 
-    def authorization_url(self, login: Login) -> str:
-        """Where to send the browser to begin `login`."""
+    def authorization_url(self, login: Login, *, claims: str = "", consent: bool = False) -> str:
+        """Where to send the browser to begin `login`.
+
+        `claims` answers a claims challenge (OpenID Connect Core 1.0 section 5.5), `consent` asks for the grant anew;
+        a provider that knows neither leaves them out.
+        """
+        ...
+
+    def may_be_issuer(self, issuer: str) -> bool:
+        """Whether an authorization response that names this issuer (RFC 9207) can be of this provider."""
         ...
 
     def redeem(self, code: str, login: Login) -> tuple[Tokens, Identity]:
-        """Exchange an authorization code, once. Raises a ProviderError."""
+        """Exchange an authorization code, once. Raises a ProviderError, or ScopeMissing for the profile's scope."""
         ...
 
     def refresh(self, refresh_token: str) -> Tokens:

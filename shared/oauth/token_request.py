@@ -6,6 +6,7 @@ Only the parsed `error` decides, never a description or a substring.
 """
 
 import json
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -16,8 +17,9 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
-from shared.errors import AppFault, GrantEnded, Policy, ProviderError, Suspect, Throttled, Unavailable
+from shared.errors import AppFault, GrantEnded, Policy, ProviderError, Suspect, Throttled, Unavailable, VaultError
 from shared.models.custody import Tokens
+from shared.oauth import entra_errors
 from shared.retry_after import parse_retry_after
 from shared.sealing import id_of
 
@@ -62,22 +64,41 @@ class TokenEndpoint:
         *,
         token_types: frozenset[str],
         secrets: Callable[[], Sequence[str]],
+        reread: Callable[[], bool],
         now: Callable[[], datetime],
+        identify: Callable[[str], str] = id_of,
     ) -> None:
-        """`secrets` gives the client secrets, newest first; `token_types` are compared in lower case."""
+        """`token_types` are compared in lower case; `identify` gives the id of a secret.
+
+        `secrets` gives the client secrets, newest first; `reread` fetches them anew and tells whether they changed.
+        """
         self._url = url
         self._token_types = token_types
         self._secrets = secrets
+        self._reread = reread
         self._now = now
+        self._identify = identify
         self.session = new_session()
 
     def exchange(self, form: Callable[[str], Mapping[str, str]]) -> Tokens:
         """Post `form(secret)` and return the tokens. Raises a ProviderError; AppFault when no secret is accepted."""
         ends = self._now() + DEADLINE
+        try:
+            return self._with_each_secret(form, ends)
+        except AppFault:
+            if not self._reread():
+                raise
+        return self._with_each_secret(form, ends)
+
+    def _with_each_secret(self, form: Callable[[str], Mapping[str, str]], ends: datetime) -> Tokens:
         refused = AppFault("no client secret is set")
-        for secret in self._secrets():
+        try:
+            secrets = self._secrets()
+        except VaultError as error:
+            raise AppFault(f"no client secret: {error}") from None
+        for secret in secrets:
             try:
-                return self._post(form(secret), id_of(secret), ends)
+                return self._post(form(secret), self._identify(secret), ends)
             except AppFault as error:
                 refused = error
         raise refused
@@ -116,13 +137,20 @@ def bounded(
 
 
 def _read(answer: requests.Response, ends: float) -> bytes:
+    """The body, cut off at `ends`: the time-out of a socket is per read, and a drip would outlive the lease."""
     body = b""
-    for chunk in answer.raw.stream(16 * 1024, decode_content=True):
-        body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            break
-        if time.monotonic() > ends:
-            raise Unavailable("identity service: the answer drips")
+    cut = threading.Timer(max(ends - time.monotonic(), 0), answer.raw.shutdown)
+    cut.daemon = True
+    cut.start()
+    try:
+        for chunk in answer.raw.stream(16 * 1024, decode_content=True):
+            body += chunk
+            if len(body) > MAX_ANSWER_BYTES:
+                break
+    finally:
+        cut.cancel()
+    if time.monotonic() >= ends:
+        raise Unavailable("identity service: the answer drips")
     return body
 
 
@@ -151,11 +179,14 @@ def parse_token_response(
 def classify(status: int, answer: Mapping[str, Any]) -> ProviderError:
     """The class of a token error, by its parsed `error` alone (either casing); unknown ones are no verdict."""
     error = answer.get("error", answer.get("Error"))
+    known = _CLASSES.get(error) if isinstance(error, str) else None
     if error == "invalid_request":
         # The legacy service says so for a dead refresh token too (facts 1.6); only there it is PascalCase.
-        return Suspect("invalid_request") if "Error" in answer else AppFault("invalid_request")
-    known = _CLASSES.get(error) if isinstance(error, str) else None
-    return known(str(error)) if known else Unavailable(f"identity service: {status} without a known error")
+        known = Suspect if "Error" in answer else AppFault
+    if known is None:
+        return Unavailable(f"identity service: {status} without a known error")
+    meaning = entra_errors.meaning_of(str(answer.get("error_description", "")))
+    return known(str(error), advice=meaning.advice if meaning else None, meaning=meaning)
 
 
 def json_object(headers: Mapping[str, str], body: bytes, status: int) -> dict[str, Any]:
@@ -164,7 +195,9 @@ def json_object(headers: Mapping[str, str], body: bytes, status: int) -> dict[st
     if content_type != "application/json":
         raise Unavailable(f"identity service: {status} with {content_type[:40] or 'no type'}")
     try:
-        answer = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        answer = json.loads(
+            body.decode("utf-8-sig"), parse_constant=_refuse_constant, object_pairs_hook=_each_name_once
+        )
     except (ValueError, RecursionError):
         raise Unavailable(f"identity service: {status} with broken JSON") from None
     if not isinstance(answer, dict):
@@ -180,7 +213,10 @@ def _tokens(answer: Mapping[str, Any], token_types: frozenset[str], secret_id: s
         raise Unavailable("identity service: 200 with a malformed refresh token")
     if not isinstance(kind, str) or kind.lower() not in token_types:
         raise Unavailable("identity service: 200 with an unknown token_type")
-    return Tokens(access, refresh, _lifetime(answer.get("expires_in")), secret_id)
+    identity = answer.get("id_token")
+    # Only a provider that asked for an id token misses a good one.
+    good = identity if _is_token(identity) else None
+    return Tokens(access, refresh, _lifetime(answer.get("expires_in")), secret_id, good)
 
 
 def _is_token(value: object) -> TypeGuard[str]:
@@ -193,6 +229,14 @@ def _lifetime(value: object) -> timedelta:
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 12):
         raise Unavailable("identity service: 200 with a malformed expires_in")
     return min(max(timedelta(seconds=int(digits)), SHORTEST_LIFETIME), LONGEST_LIFETIME)
+
+
+def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """RFC 6749 section 3.2: no parameter of a response more than once; which of two would count is anybody's guess."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name is given twice")
+    return found
 
 
 def _refuse_constant(name: str) -> NoReturn:

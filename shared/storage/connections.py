@@ -184,9 +184,9 @@ class TableConnections:
         )
 
     def add_revocation(self, user_id: str, revocation: Revocation) -> None:
-        """An insert under a random id: taken means that our own insert came through."""
+        """An insert under a random id: taken after a lost reply means that our own insert came through."""
         entity = rows.revocation_entity(user_id, revocation, self._keys())
-        self._tables.write(lambda: self._tables.insert(TABLE, entity), lambda: "*")
+        self._fencing(lambda: self._tables.write(lambda: self._tables.insert(TABLE, entity), lambda: "*"))
 
     def update_revocation(self, user_id: str, revocation: Revocation) -> Revocation:
         """A replace with If-Match, so that a settled row keeps no ciphertext."""

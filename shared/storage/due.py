@@ -2,25 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+from shared.models.custody import HINT_STAMP, Hint
 from shared.storage.tables import Tables
 
 TABLE = "due"
 PARTITION = "due"
-STAMP = "%Y%m%d%H%M%S"
-
-
-class Hint(NamedTuple):
-    """When to look at whom; whole seconds."""
-
-    at: datetime
-    user_id: str
-
-    @property
-    def row_key(self) -> str:
-        """Sorts by time."""
-        return f"{self.at.astimezone(UTC):{STAMP}}:{self.user_id}"
 
 
 class Due(Protocol):
@@ -55,7 +43,7 @@ class TableDue:
 
     def until(self, moment: datetime) -> Iterator[list[Hint]]:
         """Pages of 1,000; moving rows while paging loses none (measured). `;` sorts right after `:`."""
-        last = f"{moment.astimezone(UTC):{STAMP}};"
+        last = f"{moment.astimezone(UTC):{HINT_STAMP}};"
         condition = "PartitionKey eq @due and RowKey lt @last"
         for page in self._tables.pages(TABLE, condition, {"due": PARTITION, "last": last}, select=["RowKey"]):
             yield [hint for entity in page if (hint := parse(str(entity["RowKey"])))]
@@ -69,6 +57,6 @@ def parse(row_key: str) -> Hint | None:
     """The hint of a RowKey; None for a row that is none of ours."""
     stamp, _, user_id = row_key.partition(":")
     try:
-        return Hint(datetime.strptime(stamp, STAMP).replace(tzinfo=UTC), user_id) if user_id else None
+        return Hint(datetime.strptime(stamp, HINT_STAMP).replace(tzinfo=UTC), user_id) if user_id else None
     except ValueError:
         return None

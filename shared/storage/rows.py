@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from shared.errors import Unreadable
+from shared.errors import TooLargeToStoreError, Unreadable
 from shared.models.custody import Connection, Lease, Profile, Revocation, Session, Status
 from shared.sealing import Keyring, Place, key_id_of
 
@@ -25,10 +25,6 @@ MAX_SEALED_BYTES = 60 * 1024
 """A binary property holds 64 KiB (measured); larger values are refused at sign-in."""
 
 Entity = dict[str, Any]
-
-
-class TooLargeToStoreError(Exception):
-    """A sealed value over 60 KiB."""
 
 
 def connection_entity(connection: Connection, keys: Keyring) -> Entity:

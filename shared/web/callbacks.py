@@ -16,9 +16,11 @@ from shared.errors import (
     SignInRefused,
     SignInUsed,
     UnknownProvider,
+    explained,
 )
 from shared.models.custody import Login
-from shared.oauth.azure_devops import NAME as AZURE_DEVOPS
+from shared.oauth import entra_errors
+from shared.oauth.provider import AZURE_DEVOPS, Provider
 from shared.web import requests
 from shared.web.answers import Answer, redirect
 from shared.web.visit import Visit
@@ -39,13 +41,14 @@ _SYSTEMS = (("Windows", "Windows"), ("Android", "Android"), ("iPhone", "iPhone")
 def receive(visit: Visit) -> Answer:
     """Check the callback, finish the sign-in, and leave the callback's address."""
     custody, cookies = visit.services.custody, visit.services.cookies
-    if "provider" in visit.parameters:
-        raise UnknownProvider("a callback path of no provider here")
+    provider = _provider(visit)
     answer = _once_each(visit)
     try:
         login = cookies.open_sign_in(visit.request.header("cookie"), _state(answer), custody.keys(), custody.now())
-        if login.provider != AZURE_DEVOPS:
+        if login.provider != provider.name:
             raise SignInExpired("the sign-in was begun with another provider")
+        if "iss" in answer and not provider.may_be_issuer(answer["iss"]):
+            raise SignInExpired("the answer names another issuer")
         key = sign_in.finish(custody, login, _code(answer), browser=browser_of(visit), previous=visit.key)
     except (SignInUsed, SignInExpired):
         # The other of two identical callbacks won, or somebody pressed Back: they are where they wanted to be.
@@ -54,6 +57,15 @@ def receive(visit: Visit) -> Answer:
         raise
     done = cookies.no_sign_in(cookies.sign_in_name(answer["state"]))
     return redirect(_way_on(login)).with_cookies(cookies.session(key), done)
+
+
+def _provider(visit: Visit) -> Provider:
+    """The provider whose callback path this is; the legacy one has none in its path (design, HTTP surface)."""
+    named = visit.parameters.get("provider")
+    provider = visit.services.custody.providers.get(named or AZURE_DEVOPS)
+    if provider is None or named == AZURE_DEVOPS:
+        raise UnknownProvider("a callback path of no provider here")
+    return provider
 
 
 def _once_each(visit: Visit) -> Mapping[str, str]:
@@ -69,7 +81,7 @@ def _once_each(visit: Visit) -> Mapping[str, str]:
 def _state(answer: Mapping[str, str]) -> str:
     """The state, after the provider's own error, which may come without one (facts 1.3)."""
     if "error" in answer:
-        _raise_error(answer["error"])
+        _raise_error(answer["error"], answer.get("error_description", ""))
     state = answer.get("state", "")
     if not _STATE.fullmatch(state):
         raise SignInError("no state of ours")
@@ -85,18 +97,20 @@ def _code(answer: Mapping[str, str]) -> str:
     return code
 
 
-def _raise_error(error: str) -> NoReturn:
-    """By the word alone; it is compared, never shown."""
+def _raise_error(error: str, description: str) -> NoReturn:
+    """By the word alone, which is compared, never shown; a code in the description only chooses the sentence."""
     word = error.lower().replace("_", "")
+    meaning = entra_errors.meaning_of(description)
     if word == "accessdenied":
-        raise SignInDenied("access_denied")
+        raise explained(SignInDenied("access_denied"), meaning)
     if word == "invalidscope":
-        raise SignInRefused(
+        refused = SignInRefused(
             "invalid_scope",
             advice="The scopes that this site asks for are not those of its registration. "
             "The people who run it correct AZURE_DEVOPS_SCOPES or the registration.",
         )
-    raise SignInRefused("the provider answered with an error", advice="Nothing was stored. Start the sign-in again.")
+        raise explained(refused, meaning)
+    raise explained(SignInRefused("the provider answered with an error"), meaning)
 
 
 def _way_on(login: Login) -> str:

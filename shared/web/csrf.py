@@ -7,7 +7,6 @@ OWASP Cross-Site Request Forgery Prevention; our pages send `Referrer-Policy: no
 import base64
 import hashlib
 import hmac
-from urllib.parse import urlsplit
 
 from shared.errors import Forbidden
 from shared.web.requests import Request
@@ -21,10 +20,14 @@ def token(session_secret: str) -> str:
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-def check(request: Request, given: str | None, session_secret: str, origin: str) -> None:
-    """Raises Forbidden unless the request comes from `origin` and carries the token of this session."""
+def check_origin(request: Request, origin: str) -> None:
+    """Raises Forbidden unless the request comes from a page of `origin`."""
     if not from_our_pages(request, origin):
         raise Forbidden("the request comes from another site")
+
+
+def check_token(given: str | None, session_secret: str) -> None:
+    """Raises Forbidden unless `given` is the token of this session."""
     if not given or not hmac.compare_digest(given.encode(), token(session_secret).encode()):
         raise Forbidden("the form's token is not of this session")
 
@@ -35,7 +38,7 @@ def from_our_pages(request: Request, origin: str) -> bool:
     if site is not None:
         return site in ("same-origin", "none")
     sent = request.header("origin")
-    if sent is None:
-        referer = urlsplit(request.header("referer") or "")
-        sent = f"{referer.scheme}://{referer.netloc}"
-    return sent == origin
+    if sent is not None:
+        return sent == origin
+    referer = request.header("referer") or ""
+    return referer == origin or referer.startswith(f"{origin}/")

@@ -68,6 +68,7 @@ _TONES = {
     "cancelling": "warn",
     "postponed": "warn",
     "inprogress": "busy",
+    "in progress": "busy",
     "active": "busy",
     "doing": "busy",
     "committed": "busy",

@@ -9,18 +9,24 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from shared.errors import (
+    Absent,
+    AccessDenied,
     AppError,
     AzureDevOpsError,
+    ClaimsChallenge,
     MethodNotAllowed,
     NotConfigured,
     NotSignedIn,
     ProviderError,
+    ProviderGone,
+    ScopeMissing,
     SignInAgain,
     SignInError,
     StoreError,
     TokenRejected,
     Unexpected,
     Unreadable,
+    VaultError,
     WrongHost,
 )
 from shared.web import formats
@@ -30,8 +36,11 @@ from shared.web.statics import StaticFiles
 
 _FOLDER = Path(__file__).parent.parent / "templates"
 _VARY = {"Vary": "Accept, Cookie"}
-_CURED_BY_SIGN_IN = (NotSignedIn, SignInAgain, SignInError, TokenRejected)
-_CURED_BY_TIME = (StoreError, ProviderError, Unreadable, AzureDevOpsError, Unexpected)
+_CURED_BY_SIGN_IN = (ClaimsChallenge, NotSignedIn, ProviderGone, SignInAgain, SignInError, TokenRejected)
+_CURED_BY_TIME = (StoreError, VaultError, ProviderError, Unreadable, AzureDevOpsError, Unexpected)
+_CURED_BY_OTHERS = (AccessDenied, ScopeMissing, Absent)
+"""Trying again changes nothing about a permission or a name."""
+_NOT_BY_TIME = _CURED_BY_SIGN_IN + _CURED_BY_OTHERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +146,9 @@ def _ways_on(error: AppError, path: str) -> dict[str, object]:
     back = path if formats.is_local(path) and not path.startswith("/auth/") else None
     sign_in = "/auth/login" if back in (None, "/") else f"/auth/login?return_to={quote(back or '', safe='/')}"
     return {
-        "sign_in": sign_in if isinstance(error, _CURED_BY_SIGN_IN) else None,
-        "retry": back if isinstance(error, _CURED_BY_TIME) and not isinstance(error, _CURED_BY_SIGN_IN) else None,
+        "remedy": error.remedy,
+        "sign_in": sign_in if isinstance(error, _CURED_BY_SIGN_IN) and not error.remedy else None,
+        "retry": back if isinstance(error, _CURED_BY_TIME) and not isinstance(error, _NOT_BY_TIME) else None,
         "home": error.public_url if isinstance(error, WrongHost) else "/",
         "problems": error.problems if isinstance(error, NotConfigured) else (),
     }

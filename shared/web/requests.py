@@ -19,6 +19,8 @@ MAX_QUERY = 4096
 MAX_HEADERS = 32 * 1024
 MAX_BODY = 64 * 1024
 MAX_PARAMETERS = 50
+MAX_LOCAL_PATH = 800
+"""It travels in a sealed cookie: five pending sign-ins and a session must fit in a Cookie header of 8 KB (B6)."""
 
 _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -48,9 +50,9 @@ class Route:
 
     def match(self, path: str) -> dict[str, str]:
         """The parameters, each decoded once; NotFound unless the path is exactly canonical."""
-        if self.template in ("/", "{*path}"):
+        if self.template == "{*path}":
             return {}
-        wanted, given = self.template.split("/"), path.removeprefix("/").split("/")
+        wanted, given = self.template.strip("/").split("/"), path.removeprefix("/").split("/")
         if wanted[-1].endswith("?}") and len(given) == len(wanted) - 1:
             wanted = wanted[:-1]
         if len(wanted) != len(given):
@@ -128,7 +130,7 @@ def form(request: Request) -> dict[str, str]:
 
 def local_path(text: str | None, otherwise: str) -> str:
     """`text` if it is a path of this site, else `otherwise`: nobody is sent elsewhere after signing in."""
-    if not text or len(text) > 1000 or not re.fullmatch(r"/(?![/\\])[!-\[\]-~]*", text):
+    if not text or len(text) > MAX_LOCAL_PATH or not re.fullmatch(r"/(?![/\\])[!-\[\]-~]*", text):
         return otherwise
     return text
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlencode
 
 import msgspec
@@ -12,21 +12,33 @@ from shared.azure_devops.client import AzureDevOps, Caller
 from shared.azure_devops.paging import Page, parse_top
 from shared.custody import refresh, rules
 from shared.custody.sign_in import SessionKey
-from shared.errors import Absent, NotSignedIn, SignInAgain, StoreError, TokenRejected, Unreadable
+from shared.errors import (
+    Absent,
+    AzureDevOpsError,
+    NotSignedIn,
+    ProviderGone,
+    SignInAgain,
+    StoreError,
+    TokenRejected,
+    Unreadable,
+)
 from shared.models.custody import Connection, Session, UserRecord
 from shared.models.views import Listing
-from shared.services import Services
-from shared.web import csrf, requests
+from shared.oauth.provider import ENTRA
+from shared.web import csrf, requests, step_up
 from shared.web.answers import Answer
 from shared.web.negotiation import Wants, wants
 from shared.web.pages import Frame
 from shared.web.requests import Request
 
+if TYPE_CHECKING:
+    from shared.services import Services
+
 
 class Visit:
     """What a handler gets. A session is looked up when it is first asked for, and once."""
 
-    def __init__(self, request: Request, parameters: dict[str, str], services: Services, correlation_id: str) -> None:
+    def __init__(self, request: Request, parameters: dict[str, str], services: "Services", correlation_id: str) -> None:
         self.request = request
         self.parameters = parameters
         self.services = services
@@ -48,6 +60,8 @@ class Visit:
         if session is not None and rules.session_over(session, custody.limits) <= custody.now():
             custody.emit("session_expired", user=record.user_id, session=session.hash)
             self._dead("the session is over")
+        if session and record.connection and record.connection.provider not in custody.providers:
+            raise ProviderGone(record.connection.provider)
         if session is None or record.connection is None:
             if record.unreadable:
                 custody.emit("unreadable", user=record.user_id, reason="page")
@@ -90,6 +104,14 @@ class Visit:
 
     def ask[Result](self, question: Callable[[AzureDevOps, Caller], Result]) -> Result:
         """Put a question to Azure DevOps with a fresh token; when it is rejected, once more with a renewed one."""
+        try:
+            return self._ask(question)
+        except AzureDevOpsError as error:
+            if self.connection.provider == ENTRA and self.key is not None:
+                error.remedy = step_up.remedy(error, self.key, self.address, self.services.custody.keys())
+            raise
+
+    def _ask[Result](self, question: Callable[[AzureDevOps, Caller], Result]) -> Result:
         client, custody = self.services.azure_devops, self.services.custody
         connection = refresh.fresh(custody, self.connection)
         caller = client.bounded(Caller(connection.access_token, connection.user_id))
@@ -141,9 +163,9 @@ class Visit:
     def form(self, fields: Sequence[str]) -> dict[str, str]:
         """The fields of a form of ours. Raises Forbidden unless it comes from a page of this session."""
         assert self.key is not None
-        # The origin comes first: a form of another site is not even read.
+        csrf.check_origin(self.request, self.services.config.public_url)  # a form of another site is not even read
         given = requests.form(self.request)
-        csrf.check(self.request, given.get(csrf.FIELD), self.key.secret, self.services.config.public_url)
+        csrf.check_token(given.get(csrf.FIELD), self.key.secret)
         return {name: given[name] for name in fields if name in given}
 
     def _touch(self, session: Session) -> None:

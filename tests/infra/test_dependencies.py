@@ -14,6 +14,7 @@ from tests.evidence import Report
 from tests.infra.cloud import ROOT
 from tests.site import Browser, Site
 
+NO_ENTRA = {"ENTRA_CLIENT_ID": None, "ENTRA_TENANT_ID": None, "ENTRA_CLIENT_SECRET": None}
 COMPILED = [*ROOT.glob("requirements*.txt"), *ROOT.glob("tools/*requirements.txt")]
 LOCKS = sorted(ROOT.glob("tools/npm/*/package-lock.json"))
 PIPELINES = [ROOT / ".github/workflows/check.yml", ROOT / ".azuredevops/pipelines/azure-dev.yml"]
@@ -22,7 +23,7 @@ DEPLOYED = ("requirements.txt", "requirements-dev.txt")
 
 @pytest.mark.acceptance("I4")
 def test_every_python_package_is_pinned_by_hash(evidence: Report) -> None:
-    assert len(COMPILED) == 3
+    assert len(COMPILED) == 4
     for path in COMPILED:
         entries = re.split(r"(?<!\\)\n(?=\S)", path.read_text().replace(" \\\n", " "))
         packages = [entry for entry in entries if entry.strip() and not entry.startswith("#")]
@@ -56,7 +57,7 @@ def test_the_audit_runs_in_the_pipelines_each_week_and_stops_what_it_finds(path:
 
 @pytest.mark.acceptance("I4")
 def test_a_provider_that_is_switched_off_offers_no_sign_in(site: Site, evidence: Report) -> None:
-    host = site.start_host(AZURE_DEVOPS_SIGN_IN="off")
+    host = site.start_host(AZURE_DEVOPS_SIGN_IN="off", **NO_ENTRA)
     browser = Browser(host.url)
     home = browser.get("/")
     assert home.status_code == 200
@@ -69,9 +70,10 @@ def test_a_provider_that_is_switched_off_offers_no_sign_in(site: Site, evidence:
 
 @pytest.mark.acceptance("I4")
 def test_without_a_provider_the_set_up_page_says_what_is_missing(site: Site, evidence: Report) -> None:
-    host = site.start_host(AZURE_DEVOPS_APP_ID=None, AZURE_DEVOPS_CLIENT_SECRET=None)
+    host = site.start_host(AZURE_DEVOPS_APP_ID=None, AZURE_DEVOPS_CLIENT_SECRET=None, **NO_ENTRA)
     page = Browser(host.url).get("/")
     assert page.status_code == 503
+    assert "ENTRA_CLIENT_ID" in page.text
     assert "AZURE_DEVOPS_APP_ID" in page.text
     assert "/auth/login/" not in page.text
     evidence(cases=1)

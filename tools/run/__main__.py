@@ -30,7 +30,7 @@ class Programs:
 
     host: Callable[[Plan], list[str | Path]]
     simulator: Callable[[Plan], list[str | Path]]
-    app: Callable[[], tuple[str, str]]
+    app: Callable[[], Mapping[str, str]]
 
 
 def _host_command(plan: Plan) -> list[str | Path]:
@@ -41,13 +41,21 @@ def _host_command(plan: Plan) -> list[str | Path]:
 def _simulator_command(plan: Plan) -> list[str | Path]:
     callback = f"{plan.public_url}/auth/callback"
     port = str(plan.simulator_port)
-    return [sys.executable, "-m", "tools.simulator", "--port", port, "--redirect-uri", callback]
+    command = [sys.executable, "-m", "tools.simulator", "--port", port, "--redirect-uri", callback]
+    # The home page is where Microsoft's own sign-out leads back to.
+    return [*command, "--entra-redirect-uri", f"{callback}/entra", "--entra-redirect-uri", f"{plan.public_url}/"]
 
 
-def _simulated_app() -> tuple[str, str]:
+def _simulated_app() -> Mapping[str, str]:
     from tools.simulator import defaults
 
-    return defaults.APP_ID, defaults.CLIENT_SECRET
+    return {
+        "ENTRA_CLIENT_ID": defaults.ENTRA_CLIENT_ID,
+        "ENTRA_TENANT_ID": defaults.ENTRA_TENANT_ID,
+        "ENTRA_CLIENT_SECRET": defaults.ENTRA_CLIENT_SECRET,
+        "AZURE_DEVOPS_APP_ID": defaults.APP_ID,
+        "AZURE_DEVOPS_CLIENT_SECRET": defaults.CLIENT_SECRET,
+    }
 
 
 REAL = Programs(_host_command, _simulator_command, _simulated_app)

@@ -99,9 +99,9 @@ def host_settings(
     *,
     key_file: Path,
     storage: str | None,
-    app: tuple[str, str] | None,
+    app: Mapping[str, str] | None,
 ) -> dict[str, str]:
-    """What the host gets on top of its own settings; `app`: the simulator's app id and client secret."""
+    """What the host gets on top of its own settings; `app`: those of the simulator's registrations."""
     added = {"PUBLIC_URL": plan.public_url}
     if "REFRESH_SCHEDULE" not in settings:
         added["REFRESH_SCHEDULE"] = REFRESH_SCHEDULE
@@ -111,10 +111,9 @@ def host_settings(
     if storage:
         added["AzureWebJobsStorage"] = storage
     if plan.simulator_url and app:
-        added["AZURE_DEVOPS_URL"] = added["AZURE_DEVOPS_IDENTITY_URL"] = plan.simulator_url
-        added["AZURE_DEVOPS_APP_ID"] = app[0]
-        if not vault:
-            added["AZURE_DEVOPS_CLIENT_SECRET"] = app[1]
+        for name in ("AZURE_DEVOPS_URL", "AZURE_DEVOPS_IDENTITY_URL", "ENTRA_AUTHORITY_URL"):
+            added[name] = plan.simulator_url
+        added |= {name: value for name, value in app.items() if not (vault and name.endswith("_CLIENT_SECRET"))}
     return added
 
 

@@ -1,6 +1,7 @@
-"""Azure DevOps on loopback: both hosts, the legacy token service, and a control API to disturb them.
+"""Azure DevOps on loopback: both hosts, the legacy token service, Entra ID, and a control API to disturb them.
 
-    server → application ┬→ identity/  authorize, consent, token, revoke (one module per dialect)
+    server → application ┬→ identity/  the legacy dialect: authorize, consent, token, revoke
+                         ├→ entra/     the Entra dialect: discovery, keys, authorize, token, logout
                          ├→ rest/      profile, accounts, projects, work items, builds, repositories
                          ├→ control    /_sim/: calls, tokens, faults, settings
                          └→ sample/    people, organizations and what is in them

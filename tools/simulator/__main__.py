@@ -18,6 +18,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--app-id", default=defaults.APP_ID, metavar="GUID")
     parser.add_argument("--client-secret", action="append", metavar="S", help="may be repeated")
     parser.add_argument("--redirect-uri", action="append", metavar="URI", help="may be repeated")
+    parser.add_argument("--entra-client-id", default=defaults.ENTRA_CLIENT_ID, metavar="GUID")
+    parser.add_argument("--entra-client-secret", action="append", metavar="S", help="may be repeated")
+    parser.add_argument("--entra-redirect-uri", action="append", metavar="URI", help="may be repeated")
     parser.add_argument("--auto-consent", metavar="NAME", help="skip the consent page: ada, bjorn or chen")
     parser.add_argument("--public-url", metavar="URL", help="where browsers reach the simulator")
     return parser.parse_args()
@@ -28,6 +31,9 @@ def _changes(arguments: argparse.Namespace) -> dict[str, object]:
         "app_id": arguments.app_id,
         "client_secrets": arguments.client_secret,
         "redirect_uris": arguments.redirect_uri,
+        "entra_client_id": arguments.entra_client_id,
+        "entra_client_secrets": arguments.entra_client_secret,
+        "entra_redirect_uris": arguments.entra_redirect_uri,
         "auto_consent": arguments.auto_consent,
         "public_url": arguments.public_url,
     }

@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from tools.simulator.calls import CallLog
 from tools.simulator.control import Control
 from tools.simulator.disturbance import disturb
+from tools.simulator.entra.dialect import EntraDialect, grant_and_value, is_decision, is_token_call
+from tools.simulator.entra.grants import Grants
 from tools.simulator.faults import Faults, Subject
 from tools.simulator.identity.legacy import GRANT_NAMES, LegacyDialect
 from tools.simulator.identity.minting import digest
-from tools.simulator.identity.tokens import Tokens
+from tools.simulator.identity.tokens import NotValidError, Tokens
 from tools.simulator.messages import Request, Response, html_response
-from tools.simulator.rest.caller import World
+from tools.simulator.rest.caller import Bearer, World
 from tools.simulator.rest.errors import NOT_FOUND_PAGE, no_such_route
 from tools.simulator.rest.routes import RestApi
 from tools.simulator.sample.catalogue import Catalogue
@@ -22,7 +24,11 @@ from tools.simulator.sample.people import Directory
 from tools.simulator.server import DroppedError
 from tools.simulator.settings import ControlError, Json, Settings
 
-HOSTS = {"app.vssps.visualstudio.com": "identity", "dev.azure.com": "devops"}
+HOSTS = {
+    "app.vssps.visualstudio.com": "identity",
+    "dev.azure.com": "devops",
+    "login.microsoftonline.com": "entra",
+}
 
 
 @dataclass(frozen=True)
@@ -45,9 +51,13 @@ class Simulator:
         self._tokens = Tokens(self.settings, self._token_clock)
         self._faults, self._calls = Faults(), CallLog()
         self._legacy = LegacyDialect(self._tokens, self._directory, self.settings)
+        self._grants = Grants(self.settings, self._token_clock)
+        self._entra = EntraDialect(self._grants, self._directory, self.settings, self._token_clock)
         catalogue = Catalogue(self._now())
-        self._rest = RestApi(World(catalogue, self._directory, self._tokens, self.settings, self._now))
-        self._control = Control(self._calls, self._tokens, self._faults, self.settings, self.change_settings)
+        self._rest = RestApi(World(catalogue, self._directory, self._bearer, self.settings, self._now))
+        self._control = Control(
+            self._calls, self._tokens, self._grants, self._faults, self.settings, self.change_settings
+        )
 
     def settings(self) -> Settings:
         return self._settings
@@ -60,6 +70,8 @@ class Simulator:
         if settings.auto_consent is not None and directory.find(settings.auto_consent) is None:
             raise ControlError(f"auto_consent: nobody is called {settings.auto_consent!r}")
         self._directory.resize(settings.people_count)
+        for user in set(settings.entra_revoked_users) - set(self._settings.entra_revoked_users):
+            self._grants.revoke_sign_ins(user)
         self._settings = settings
 
     async def __call__(self, request: Request) -> Response:
@@ -77,7 +89,7 @@ class Simulator:
                 response = self._work(request)
             else:
                 logged.fault = rule.name
-                response = await disturb(rule.action, request, self._work)
+                response = await disturb(rule.action, request, self._work, self._entra.refuse)
         except DroppedError:
             self._calls.finish(logged, None, started)
             raise
@@ -86,10 +98,12 @@ class Simulator:
 
     def _work(self, request: Request) -> Response:
         first = request.segments[0].lower() if request.segments else ""
-        host = "identity" if first in ("oauth2", "_apis") else "devops"
+        host = "identity" if first in ("oauth2", "_apis") else "entra" if self._entra.owns(request) else "devops"
         forwarded = request.headers.get("x-forwarded-host")
         if forwarded is not None and HOSTS.get(forwarded.lower()) != host:
             return no_such_route(request.path)
+        if host == "entra":
+            return self._entra.answer(request)
         if first != "oauth2":
             return self._rest.answer(request)
         return self._sign_in(request)
@@ -111,16 +125,28 @@ class Simulator:
             revoking = request.path.lower().endswith("revoke")
             token = form.get("token" if revoking else "assertion")
             grant = "revoke" if revoking else GRANT_NAMES.get(form.get("grant_type", ""))
+        elif is_token_call(request):
+            grant, token = grant_and_value(request)
         else:
             token, grant = request.headers.get("authorization", "").partition(" ")[2].strip() or None, None
-        owner = token and self._tokens.owner(token)
+        owner = token and (self._tokens.owner(token) or self._grants.owner(token))
         return Origin(owner or self._consenting(request), token and digest(token), grant)
 
     def _consenting(self, request: Request) -> str | None:
         """Who accepts on the consent page, while nobody has a token yet."""
-        if request.method != "POST" or request.path.lower() != "/oauth2/authorize":
+        legacy = request.method == "POST" and request.path.lower() == "/oauth2/authorize"
+        if not legacy and not is_decision(request):
             return None
         return dict(request.form_pairs).get("user")
+
+    def _bearer(self, value: str) -> Bearer:
+        """What an access token of either service says. Raises NotValidError."""
+        try:
+            family = self._tokens.user_of_access_token(value)
+        except NotValidError:
+            token = self._grants.access_token(value)
+            return Bearer(token.family.user, token.scopes, token.tenant, token.family.authorization.claims)
+        return Bearer(family.user, family.scopes)
 
     def _latency(self, origin: Origin) -> float:
         return self._settings.token_latency if origin.grant else self._settings.api_latency

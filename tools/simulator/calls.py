@@ -34,7 +34,11 @@ class LoggedCall:
 
 
 # Secrets belong in bodies and headers; a client that puts one into the target must not find it here.
-_SECRET = re.compile(r"([?&](?:client_assertion|(?:access_|refresh_)?token|assertion|code)=)([^&]+)", re.IGNORECASE)
+_SECRET = re.compile(
+    r"([?&](?:client_(?:assertion|secret)|code_verifier|(?:access_|refresh_)?token|id_token_hint|assertion|code)=)"
+    r"([^&]+)",
+    re.IGNORECASE,
+)
 
 
 def _without_secrets(target: str) -> str:

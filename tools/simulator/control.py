@@ -1,15 +1,16 @@
 """The control API `/_sim/`: watch calls and tokens, set faults and settings (README.md has the bodies)."""
 
-from collections import Counter
 from collections.abc import Callable
 
 import msgspec
 
 from tools.simulator.calls import CallLog
+from tools.simulator.entra.grants import Grants
 from tools.simulator.faults import Faults
-from tools.simulator.identity.tokens import Family, Tokens
+from tools.simulator.identity.tokens import Tokens
 from tools.simulator.messages import Request, Response, json_response
 from tools.simulator.settings import ControlError, Json, Settings
+from tools.simulator.shown_tokens import shown_users
 
 type Handler = Callable[[Request], Json]
 
@@ -21,11 +22,13 @@ class Control:
         self,
         calls: CallLog,
         tokens: Tokens,
+        grants: Grants,
         faults: Faults,
         settings: Callable[[], Settings],
         change_settings: Callable[[Json], None],
     ) -> None:
-        self._calls, self._tokens, self._faults = calls, tokens, faults
+        self._calls, self._faults = calls, faults
+        self._tokens, self._grants = tokens, grants
         self._settings, self._change_settings = settings, change_settings
         self._handlers: dict[tuple[str, str], Handler] = {
             ("GET", "/_sim/calls"): self._show_calls,
@@ -60,36 +63,8 @@ class Control:
         return self._show_calls(request)
 
     def _show_tokens(self, request: Request) -> Json:
-        wanted = request.query.get("user")
-        by_user: dict[str, list[Family]] = {}
-        for family in self._tokens.families:
-            if wanted in (None, family.user):
-                by_user.setdefault(family.user, []).append(family)
-        users = {user: self._user(families) for user, families in by_user.items()}
+        users = shown_users(self._tokens, self._grants, request.query.get("user"))
         return {"users": users, "revoke_requests": self._tokens.revoke_requests}
-
-    def _user(self, families: list[Family]) -> Json:
-        shown = [self._family(each) for each in families]
-        keys = ("active_access_tokens", "active_refresh_tokens", "refreshes", "reuses", "replays")
-        return {**{key: sum(each[key] for each in shown) for key in keys}, "families": shown}
-
-    def _family(self, family: Family) -> dict[str, Json]:
-        refresh = [(each, self._tokens.state_of_refresh_token(each)) for each in family.refresh_tokens]
-        access = [(each, self._tokens.state_of_access_token(each)) for each in family.access_tokens]
-        refresh_states = Counter(state for _, state in refresh)
-        access_states = Counter(state for _, state in access)
-        return {
-            "family": family.id,
-            "scopes": family.scopes,
-            "revoked": family.revoked,
-            "refreshes": family.refreshes,
-            "reuses": family.reuses,
-            "replays": family.replays,
-            "active_access_tokens": access_states["active"],
-            "active_refresh_tokens": refresh_states["active"],
-            "refresh_tokens": [_token(each, state) for each, state in refresh],
-            "access_tokens": [_token(each, state) for each, state in access],
-        }
 
     def _show_faults(self, _: Request) -> Json:
         return {"rules": [rule.as_json() for rule in self._faults.rules]}
@@ -105,17 +80,6 @@ class Control:
     def _set_settings(self, request: Request) -> Json:
         self._change_settings(_body(request))
         return self._settings().as_json()
-
-
-def _token(token: Json, state: str) -> dict[str, Json]:
-    shown = {
-        "digest": token.digest,
-        "state": state,
-        "issued_at": token.issued_at,
-        "expires_at": token.expires_at,
-    }
-    used = {"first_used_at": token.first_used_at, "spent_at": token.spent_at} if hasattr(token, "spent_at") else {}
-    return shown | used
 
 
 def _body(request: Request) -> Json:

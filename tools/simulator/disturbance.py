@@ -11,6 +11,7 @@ from tools.simulator.messages import Headers, Request, Response, html_response, 
 from tools.simulator.server import DroppedError
 
 type Work = Callable[[Request], Response]
+type Refuse = Callable[[Request, Any], Response]
 
 _HTML = (
     "<!DOCTYPE html><html><head><title>Azure DevOps Services Unavailable</title></head>"
@@ -19,12 +20,15 @@ _HTML = (
 _page_numbers: Iterator[int] = count(1)
 
 
-async def disturb(action: dict[str, Any], request: Request, work: Work) -> Response:
-    """The answer to `request` under the action. Raises DroppedError where the connection is to be cut."""
+async def disturb(action: dict[str, Any], request: Request, work: Work, refuse: Refuse) -> Response:
+    """The answer to `request` under the action; `refuse` answers an `aadsts` as Entra does.
+
+    Raises DroppedError where the connection is to be cut.
+    """
     await asyncio.sleep(action.get("delay", 0))
     if "drop" in action:
         raise DroppedError
-    response = _outcome(action, request, work)
+    response = _outcome(action, request, work, refuse)
     await asyncio.sleep(action.get("reply_delay", 0))
     if "commit_then_drop" in action:
         raise DroppedError
@@ -33,10 +37,10 @@ async def disturb(action: dict[str, Any], request: Request, work: Work) -> Respo
     return response
 
 
-def _outcome(action: dict[str, Any], request: Request, work: Work) -> Response:
+def _outcome(action: dict[str, Any], request: Request, work: Work, refuse: Refuse) -> Response:
     if "endless_paging" in action:
         return _endless(request, work)
-    instead = _instead(action)
+    instead = refuse(request, action["aadsts"]) if "aadsts" in action else _instead(action)
     done = work(request) if instead is None or action.get("commit") else None
     response = instead or done
     assert response is not None

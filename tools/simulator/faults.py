@@ -5,10 +5,11 @@ README.md lists the JSON. The first rule that fits a call and is not used up is 
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from random import Random
 from typing import Any
 
+from tools.simulator.entra.failures import Failure
 from tools.simulator.settings import ControlError, Json, is_duration, is_number, is_whole
 
 GRANTS = ("code", "refresh_token", "revoke")
@@ -25,6 +26,7 @@ _OUTCOMES = {
     "gzip_bomb": (lambda value: is_whole(value) and 0 < value <= 4096, "unpacked MiB, at most 4096"),
     "deep_json": (lambda value: is_whole(value) and 0 < value <= 1_000_000, "how many arrays are nested"),
     "endless_paging": (lambda value: value is True, "true"),
+    "aadsts": (lambda value: _is_aadsts(value), "an AADSTS code, or an object with `code` and what differs"),
     "token_error": (lambda value: _is_token_error(value), '{"error": text, "description": text}'),
 }  # fmt: skip
 _COMPANIONS = {
@@ -166,6 +168,13 @@ def _known(where: str, given: dict[str, Json], known: set[str]) -> None:
 
 def _is_headers(value: Json) -> bool:
     return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())
+
+
+def _is_aadsts(value: Json) -> bool:
+    if not isinstance(value, dict):
+        return is_whole(value)
+    kinds = {each.name: each.type for each in fields(Failure)}
+    return "code" in value and all(type(each) is kinds.get(name) for name, each in value.items())
 
 
 def _is_token_error(value: Json) -> bool:

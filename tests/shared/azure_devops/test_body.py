@@ -1,10 +1,11 @@
 import json
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.azure_devops.body import nests_deeper
+from shared.azure_devops.body import MAX_BODY, MAX_DEPTH, nests_deeper
 
 values = st.recursive(
     st.none() | st.integers() | st.text(st.sampled_from('a[]{}"\\')),
@@ -29,3 +30,13 @@ def test_depth_is_that_of_arrays_and_objects_whatever_strings_hold(value):
 @pytest.mark.parametrize("body", [b"[[[", b"{" * 9, b'["', b'"' * 99, b""])
 def test_what_is_no_json_never_raises(body):
     assert nests_deeper(body, 2) == (body.count(b"[") + body.count(b"{") > 2)
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" * MAX_BODY, b"[" * (MAX_BODY // 2) + b"]" * (MAX_BODY // 2)], ids=["open", "whole"]
+)
+def test_the_deepest_body_is_refused_at_its_first_deep_bracket(body):
+    """A pass for each level would hold the interpreter for seconds, and with it everybody else's page."""
+    began = time.perf_counter()
+    assert nests_deeper(body, MAX_DEPTH)
+    assert time.perf_counter() - began < 0.5

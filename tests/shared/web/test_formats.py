@@ -117,6 +117,7 @@ def test_a_branch_loses_only_the_prefix_of_heads(ref, name):
         ("Closed", "closed", "good"),
         ("New", "new", "fresh"),
         ("Awaiting review", "awaiting review", "quiet"),
+        ("In Progress", "in progress", "busy"),
     ],
 )
 def test_a_state_reads_as_words_and_has_a_tone(state, words, tone):

@@ -26,6 +26,7 @@ OWN_ARGUMENTS = {
     errors.MethodNotAllowed: (["GET", "HEAD"],),
     errors.WrongHost: ("https://gate.example",),
     errors.ScopeMissing: ("vso.code",),
+    errors.ClaimsChallenge: ("", "{}"),
 }
 EVERY_ERROR = [child(*OWN_ARGUMENTS.get(child, ())) for child in children(errors.AppError)]
 

@@ -9,6 +9,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from shared.models.views import Build, Listing, Organization, Project, Repository, WorkItem
+from shared.needs import Need
 from shared.web import formats
 from shared.web.negotiation import Wants
 from shared.web.pages import Frame, Pages
@@ -67,8 +68,18 @@ VIEWS = {
 }
 TEXTS = {
     "home.html": {"providers": [["entra", "Entra ID"]], "scopes": [["vso.work", "Read work items"]]},
-    "setup.html": {"needs": [[False, "PUBLIC_URL", "our address", "Set it"], [True, "APP_ID", "the app", "Nothing"]]},
-    "signed_out.html": {"lines": ["The session has ended"], "consent_url": "https://identity.example/Profile/View"},
+    "setup.html": {
+        "needs": [
+            {"ok": False, "setting": "PUBLIC_URL", "purpose": "our address", "remedy": "Set it"},
+            {"ok": True, "setting": "APP_ID", "purpose": "the app", "remedy": "Nothing"},
+        ]
+    },
+    "signed_out.html": {
+        "lines": ["The session has ended"],
+        "consent_url": "https://identity.example/Profile/View",
+        "consent_place": "your profile",
+        "sign_out_url": "https://identity.example/logout",
+    },
     "logout.html": {},
 }
 ME = {"correlation_id": "c0ffee", "person": "Ada", "csrf": "tok", "path": "/"}
@@ -107,7 +118,10 @@ def replaced(value, path, text):
 def render(pages, template, data):
     frame = Frame(**data["frame"])
     if template in TEXTS:
-        return pages.html(template, frame, **data["context"]).body.decode()
+        context = data["context"]
+        if "needs" in context:
+            context = {"needs": [Need(**need) for need in context["needs"]]}
+        return pages.html(template, frame, **context).body.decode()
     model = msgspec.convert(data["model"], Listing[VIEWS[template][0]])
     return pages.view(template, frame, Wants.HTML, model, **data["context"]).body.decode()
 

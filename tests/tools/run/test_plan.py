@@ -7,7 +7,13 @@ import pytest
 
 from tools.run.plan import PlanError, host_settings, kept_key, make_plan, read_settings
 
-APP = ("app-id", "app-secret")
+APP = {
+    "ENTRA_CLIENT_ID": "entra-id",
+    "ENTRA_TENANT_ID": "tenant",
+    "ENTRA_CLIENT_SECRET": "entra-secret",
+    "AZURE_DEVOPS_APP_ID": "app-id",
+    "AZURE_DEVOPS_CLIENT_SECRET": "app-secret",
+}
 
 
 def free(_: int) -> bool:
@@ -64,20 +70,22 @@ def test_a_configured_app_means_no_simulator_and_no_simulated_urls(name: str, tm
     plan = make_plan({name: "1"}, free)
     added = host_settings(plan, {name: "1"}, key_file=tmp_path / "key", storage="s", app=None)
     assert plan.simulator_port is None
-    assert sorted(added) == ["AzureWebJobsStorage", "PUBLIC_URL", "TOKEN_ENCRYPTION_KEY"]
+    assert sorted(added) == ["AzureWebJobsStorage", "PUBLIC_URL", "REFRESH_SCHEDULE", "TOKEN_ENCRYPTION_KEY"]
 
 
-def test_the_simulator_stands_in_for_both_hosts(tmp_path: Path) -> None:
+def test_the_simulator_stands_in_for_both_hosts_and_both_providers(tmp_path: Path) -> None:
     added = host_settings(make_plan({}, free), {}, key_file=tmp_path / "key", storage="store", app=APP)
     assert added["AZURE_DEVOPS_URL"] == added["AZURE_DEVOPS_IDENTITY_URL"] == "http://127.0.0.1:9700"
-    assert (added["AZURE_DEVOPS_APP_ID"], added["AZURE_DEVOPS_CLIENT_SECRET"]) == APP
+    assert added["ENTRA_AUTHORITY_URL"] == "http://127.0.0.1:9700"
+    assert added.items() >= APP.items()
     assert added["AzureWebJobsStorage"] == "store"
 
 
 def test_with_a_vault_no_secret_is_put_into_settings(tmp_path: Path) -> None:
     settings = {"KEY_VAULT_URL": "https://vault.example.org"}
     added = host_settings(make_plan({}, free), settings, key_file=tmp_path / "key", storage=None, app=APP)
-    assert not {"TOKEN_ENCRYPTION_KEY", "AZURE_DEVOPS_CLIENT_SECRET"} & set(added)
+    assert not {"TOKEN_ENCRYPTION_KEY", "AZURE_DEVOPS_CLIENT_SECRET", "ENTRA_CLIENT_SECRET"} & set(added)
+    assert added["ENTRA_CLIENT_ID"] == "entra-id"
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from tools.run.__main__ import Programs, main
 root, standin, *more = sys.argv[1:]
 host = lambda plan: [sys.executable, standin, str(plan.port), *more]
 simulator = lambda plan: [sys.executable, standin, str(plan.simulator_port)]
-sys.exit(main(Path(root), Programs(host, simulator, lambda: ("app", "secret"))))
+sys.exit(main(Path(root), Programs(host, simulator, lambda: {"AZURE_DEVOPS_APP_ID": "app"})))
 """
 
 

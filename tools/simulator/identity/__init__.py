@@ -1,1 +1,1 @@
-"""The token service: one module per dialect, over one store of codes and tokens."""
+"""The legacy token service: its dialect over its store of codes and tokens."""

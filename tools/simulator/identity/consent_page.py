@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from tools.simulator.identity.scopes import in_words
 from tools.simulator.sample.people import MAIN_PEOPLE
 
-_PAGES = Environment(
+PAGES = Environment(
     loader=FileSystemLoader(Path(__file__).parents[1] / "pages"), autoescape=True, undefined=StrictUndefined
 )
 
@@ -26,7 +26,7 @@ class Consent:
 
 def consent_page(consent: Consent) -> str:
     """A form that posts `user` and `decision` back to the authorize endpoint."""
-    return _PAGES.get_template("consent.html").render(
+    return PAGES.get_template("consent.html").render(
         action=consent.action,
         fields=consent.fields,
         scopes=[(scope, in_words(scope)) for scope in consent.scopes],
@@ -38,4 +38,4 @@ def consent_page(consent: Consent) -> str:
 
 def refusal_page(reason: str) -> str:
     """Says why there is no way back to the application."""
-    return _PAGES.get_template("refusal.html").render(reason=reason)
+    return PAGES.get_template("refusal.html").render(reason=reason)

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from tools.simulator.entra.claims import covers
 from tools.simulator.identity.scopes import implied
-from tools.simulator.identity.tokens import NotValidError, Tokens
+from tools.simulator.identity.tokens import NotValidError
 from tools.simulator.messages import Request
 from tools.simulator.rest.errors import (
+    insufficient_claims,
     missing_scope,
     no_such_organization,
     no_such_project,
@@ -19,11 +21,25 @@ from tools.simulator.rest.errors import (
 from tools.simulator.sample.catalogue import Catalogue, Organization
 from tools.simulator.sample.people import Directory, Person
 from tools.simulator.sample.projects import Project
-from tools.simulator.settings import Settings
+from tools.simulator.sample.tenants import Tenant, tenant_of
+from tools.simulator.settings import Json, Settings
 
 _COMMON = "Microsoft.VisualStudio.Services.Common"
 _VERSION = re.compile(r"(\d{1,3})\.(\d{1,3})(-preview(?:\.\d+)?)?")
 LATEST_VERSION = (7, 2)
+
+
+FULL_ACCESS = "user_impersonation"
+
+
+@dataclass(frozen=True)
+class Bearer:
+    """What an access token says. `tenant` is None for the legacy service's tokens: they know no tenants."""
+
+    user: str
+    scopes: str
+    tenant: Tenant | None = None
+    claims: dict[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -32,7 +48,7 @@ class World:
 
     catalogue: Catalogue
     directory: Directory
-    tokens: Tokens
+    bearer: Callable[[str], Bearer]  # raises NotValidError
     settings: Callable[[], Settings]
     now: Callable[[], datetime]
 
@@ -76,25 +92,33 @@ class Call:
 
 
 def check_bearer(world: World, request: Request) -> tuple[Person, str]:
-    """The token's person and scopes. Raises RestError: the sign-in page, or 401 where 4.8 says so."""
+    """The token's person, as its tenant knows them, and scopes.
+
+    Raises RestError: the sign-in page, or 401 where 4.8 says so, or 401 with a claims challenge.
+    """
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     try:
         if scheme.lower() != "bearer":
             raise NotValidError
-        family = world.tokens.user_of_access_token(token.strip())
+        bearer = world.bearer(token.strip())
     except NotValidError:
         plain = request.method not in ("GET", "HEAD", "POST")
         suppressed = request.headers.get("x-tfs-fedauthredirect", "").lower() == "suppress"
         raise (not_authorized("") if plain or suppressed else sign_in_page()) from None
-    person = world.directory.find(family.user)
+    person = world.directory.find(bearer.user)
     if person is None:
         raise sign_in_page()
-    return person, family.scopes
+    if bearer.tenant is None:
+        return person, bearer.scopes
+    challenge = world.settings().claims_challenge.get(bearer.user, {})
+    if not covers(bearer.claims, challenge):
+        raise insufficient_claims(bearer.tenant, challenge)
+    return person.seen_from(bearer.tenant), bearer.scopes
 
 
 def check_scope(scopes: str, accepted: frozenset[str]) -> None:
     """Raises RestError (403) unless one of `accepted` is granted, directly or through implication."""
-    if accepted.isdisjoint(implied(scopes)):
+    if (accepted | {FULL_ACCESS}).isdisjoint(implied(scopes)):
         raise missing_scope()
 
 
@@ -127,7 +151,7 @@ def find_place(world: World, person: Person, names: list[str]) -> tuple[Organiza
     if organization is None:
         raise no_such_organization()
     if organization.name not in person.organizations:
-        raise not_authorized(f"{person.id}\\{person.mail}")
+        raise not_authorized(f"{person.id}\\{person.mail}", tenant_of(organization.name))
     if len(names) == 1:
         return organization, None
     project = organization.project(names[1])

@@ -1,10 +1,13 @@
 """Errors as Azure DevOps answers them (facts 4.8 and 4.9; tests compare them with recorded ones)."""
 
+import json
+from base64 import b64encode
+
 from tools.simulator.messages import Headers, Response, html_response, json_response
-from tools.simulator.sample.people import guid
+from tools.simulator.sample.tenants import FABRIKAM, Tenant
+from tools.simulator.settings import Json
 
 NOT_FOUND_PAGE = "<!DOCTYPE html><html lang='en'><title>404</title><h1>404 - Page not found</h1></html>"
-TENANT = guid("tenant")
 _COMMON = "Microsoft.VisualStudio.Services.Common"
 _SIGN_IN_PAGE = """<!DOCTYPE html>
 <html lang="en"><head><title>Azure DevOps Services | Sign In</title></head>
@@ -41,9 +44,9 @@ def sign_in_page() -> RestError:
     return RestError(html_response(_SIGN_IN_PAGE, 203))
 
 
-def not_authorized(user: str) -> RestError:
-    """401 TF400813: no user, or one who is not in the organization."""
-    tenant_hint = f"Bearer authorization_uri=https://login.microsoftonline.com/{TENANT}"
+def not_authorized(user: str, tenant: Tenant = FABRIKAM) -> RestError:
+    """401 TF400813: no user, or one who is not in the organization. Names the tenant to sign in at (facts 3.7)."""
+    tenant_hint = f"Bearer authorization_uri=https://login.microsoftonline.com/{tenant.id}"
     assembly = "Microsoft.TeamFoundation.Framework.Server"
     return service_error(
         401,
@@ -52,9 +55,19 @@ def not_authorized(user: str) -> RestError:
         headers=[
             ("WWW-Authenticate", tenant_hint),
             ("WWW-Authenticate", "TFS-Federated"),
-            ("X-VSS-ResourceTenant", TENANT),
+            ("X-VSS-ResourceTenant", tenant.id),
         ],
     )
+
+
+def insufficient_claims(tenant: Tenant, claims: Json) -> RestError:
+    """401 that asks for a token with `claims` (facts 3.8). What its body says is not documented: it has none."""
+    encoded = b64encode(json.dumps(claims).encode()).decode()
+    challenge = (
+        f'Bearer realm="", authorization_uri="https://login.microsoftonline.com/{tenant.id}", '
+        f'error="insufficient_claims", claims="{encoded}"'
+    )
+    return RestError(Response(401, [("WWW-Authenticate", challenge), ("X-VSS-ResourceTenant", tenant.id)]))
 
 
 def missing_scope() -> RestError:

@@ -6,7 +6,7 @@ from uuid import UUID
 from tools.simulator.messages import Response, json_response
 from tools.simulator.rest.caller import Call
 from tools.simulator.rest.errors import bad_argument, no_such_route
-from tools.simulator.sample.people import guid
+from tools.simulator.sample.identifiers import guid
 from tools.simulator.sample.times import ticks
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from tools.simulator.messages import Headers, Response, json_response
 from tools.simulator.rest.caller import Call
 from tools.simulator.rest.errors import bad_argument, no_such_project
-from tools.simulator.sample.people import guid
+from tools.simulator.sample.identifiers import guid
 from tools.simulator.sample.projects import Project
 
 DEFAULT_PAGE = 100

@@ -7,11 +7,12 @@ from typing import Literal
 from tools.simulator.messages import Request, Response
 from tools.simulator.rest.builds import BuildApi, BuildPages, get_build
 from tools.simulator.rest.caller import Call, World, check_bearer, check_scope, check_version, find_place
-from tools.simulator.rest.errors import RestError, no_such_route
+from tools.simulator.rest.errors import RestError, no_such_route, not_authorized
 from tools.simulator.rest.profile import accounts, profile
 from tools.simulator.rest.projects import get_project, list_projects
 from tools.simulator.rest.repositories import get_repository, list_repositories
 from tools.simulator.rest.work_items import batch_work_items, get_work_item, list_work_items, query_work_items
+from tools.simulator.sample.tenants import tenant_of
 
 type Host = Literal["identity", "devops"]
 
@@ -66,6 +67,7 @@ class RestApi:
             places, path = self._split(request)
             route = self._route(request.method, len(places), path)
             if route is None:
+                self._name_tenant(request, places, path)
                 return no_such_route(request.path)
             return self._checked(request, route, places, path)
         except RestError as error:
@@ -80,6 +82,14 @@ class RestApi:
     def _route(self, method: str, places: int, path: list[str]) -> Route | None:
         method = "GET" if method == "HEAD" else method
         return next((each for each in self._routes if each.fits(method, places, path)), None)
+
+    def _name_tenant(self, request: Request, places: list[str], path: list[str]) -> None:
+        """Without a token the page of an organization tells its tenant (facts 3.7). Raises RestError (401)."""
+        if path or len(places) != 1 or request.method not in ("GET", "HEAD") or "authorization" in request.headers:
+            return
+        organization = self._world.catalogue.organization(places[0])
+        if organization is not None:
+            raise not_authorized("", tenant_of(organization.name))
 
     def _checked(self, request: Request, route: Route, places: list[str], path: list[str]) -> Response:
         person, scopes = check_bearer(self._world, request)

@@ -7,7 +7,8 @@ from random import Random
 from typing import Any
 from urllib.parse import quote
 
-from tools.simulator.sample.people import COLLEAGUES, guid
+from tools.simulator.sample.identifiers import guid
+from tools.simulator.sample.people import COLLEAGUES
 from tools.simulator.sample.projects import Project
 from tools.simulator.sample.repositories import repository_id
 from tools.simulator.sample.times import milliseconds, ticks

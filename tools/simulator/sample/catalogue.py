@@ -27,19 +27,34 @@ class Organization:
 
 
 class Catalogue:
-    """The sample, generated once. `started_at` is the moment that "a minute ago" refers to."""
+    """The sample; an organization is generated when it is first asked for, once.
+
+    `started_at` is the moment that "a minute ago" refers to.
+    """
 
     def __init__(self, started_at: datetime) -> None:
-        self._organizations = {name: Organization(name) for name in ORGANIZATIONS}
-        for plan, project in zip(PLANS, make_projects(started_at), strict=True):
-            organization = self._organizations[plan.organization]
-            organization.projects.append(project)
-            first_item = len(organization.work_items) + 1001
-            items = make_work_items(project, plan.work_items, first_item, started_at)
-            organization.work_items |= {item.id: item for item in items}
-            first_build = sum(map(len, organization.builds.values())) + 4201
-            organization.builds[project.id] = make_builds(project, plan.builds, first_build, started_at)
-            organization.repositories[project.id] = make_repositories(project, plan.repositories)
+        self._started_at = started_at
+        self._generated: dict[str, Organization] = {}
 
     def organization(self, name: str) -> Organization | None:
-        return self._organizations.get(name.lower())
+        wanted = name.lower()
+        if wanted not in ORGANIZATIONS:
+            return None
+        if wanted not in self._generated:
+            self._generated[wanted] = _generate(wanted, self._started_at)
+        return self._generated[wanted]
+
+
+def _generate(name: str, started_at: datetime) -> Organization:
+    organization = Organization(name)
+    for plan, project in zip(PLANS, make_projects(started_at), strict=True):
+        if plan.organization != name:
+            continue
+        organization.projects.append(project)
+        first_item = len(organization.work_items) + 1001
+        items = make_work_items(project, plan.work_items, first_item, started_at)
+        organization.work_items |= {item.id: item for item in items}
+        first_build = sum(map(len, organization.builds.values())) + 4201
+        organization.builds[project.id] = make_builds(project, plan.builds, first_build, started_at)
+        organization.repositories[project.id] = make_repositories(project, plan.repositories)
+    return organization

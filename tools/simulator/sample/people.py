@@ -1,28 +1,40 @@
 """Who can sign in, and who else appears in the data."""
 
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
 
-
-def guid(*names: str) -> str:
-    """The same GUID for the same names at every start."""
-    return str(uuid5(NAMESPACE_URL, "gatehouse-simulator/" + "/".join(names)))
+from tools.simulator.sample.identifiers import guid
+from tools.simulator.sample.tenants import CONTOSO, FABRIKAM, NORTHWIND, PERSONAL, Tenant
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with an identity; only those with a `key` can sign in."""
+    """Somebody with an identity; only those with a `key` can sign in.
+
+    `organizations` are those of a legacy token. An Entra token belongs to one of `tenants` (home first, then
+    those the person is a guest in) and shows the organizations of that tenant only.
+    """
 
     name: str
     mail: str
     key: str = ""
     organizations: tuple[str, ...] = ()
+    tenants: tuple[Tenant, ...] = ()
+    guest_organizations: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
         return guid("person", self.mail)
+
+    @property
+    def home(self) -> Tenant:
+        return self.tenants[0]
+
+    def seen_from(self, tenant: Tenant) -> "Person":
+        """The same person with the organizations that a token of `tenant` shows (facts 3.7)."""
+        everywhere = self.organizations + self.guest_organizations
+        return replace(self, organizations=tuple(name for name in everywhere if name in tenant.organizations))
 
     def identity(self, organization: str) -> dict[str, Any]:
         """The identity object inside work items, builds and pull requests."""
@@ -40,9 +52,16 @@ class Person:
         }
 
 
-ADA = Person("Ada Lovelace", "ada@fabrikam.example", "ada", ("fabrikam", "contoso-labs"))
-BJORN = Person("Björn Åkesson", "bjorn@contoso.example", "bjorn", ("contoso-labs",))
-CHEN = Person("Chen Wei", "chen@elsewhere.example", "chen")
+ADA = Person(
+    "Ada Lovelace",
+    "ada@fabrikam.example",
+    "ada",
+    ("fabrikam", "contoso-labs"),
+    (FABRIKAM, NORTHWIND),
+    ("northwind-lab",),
+)
+BJORN = Person("Björn Åkesson", "bjorn@contoso.example", "bjorn", ("contoso-labs",), (CONTOSO,))
+CHEN = Person("Chen Wei", "chen@elsewhere.example", "chen", tenants=(PERSONAL,))
 MAIN_PEOPLE = (ADA, BJORN, CHEN)
 COLLEAGUES = (
     ADA,
@@ -57,7 +76,7 @@ COLLEAGUES = (
 def load_person(number: int) -> Person:
     """One of the people made by the setting `people_count`: user0001, user0002, …"""
     key = f"user{number:04d}"
-    return Person(f"Load User {number:04d}", f"{key}@contoso.example", key, ("contoso-labs",))
+    return Person(f"Load User {number:04d}", f"{key}@contoso.example", key, ("contoso-labs",), (CONTOSO,))
 
 
 class Directory:

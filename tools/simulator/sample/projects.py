@@ -1,14 +1,14 @@
-"""The six projects of the two organizations."""
+"""The projects of the organizations."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from tools.simulator.sample.people import guid
+from tools.simulator.sample.identifiers import guid
 from tools.simulator.sample.times import milliseconds
 
-ORGANIZATIONS = ("fabrikam", "contoso-labs")
+ORGANIZATIONS = ("fabrikam", "contoso-labs", "northwind-lab")
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ PLANS = (
     Plan("contoso-labs", "Lighthouse", "The public status page", "public", 120, 24,
          ("normal", "empty", "disabled")),
     Plan("contoso-labs", "Field-Service 2.0", None, "organization", 36, 6, ("normal",)),
+    Plan("northwind-lab", "Cold Chain", "Sensors and alarms", "private", 24, 5, ("normal",)),
 )  # fmt: skip
 
 

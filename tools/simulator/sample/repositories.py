@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
-from tools.simulator.sample.people import guid
+from tools.simulator.sample.identifiers import guid
 from tools.simulator.sample.projects import Project
 
 HUGE_BYTES = 8_469_699_983  # beyond 2^31, as seen on the wire (facts 4.7)

@@ -1,0 +1,139 @@
+"""What Entra ID and the API refuse, read as a person would: every page says who has to do what (facts 3.5 and 3.8)."""
+
+import html
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.site import Browser, Host, Simulator
+
+# By code: the reason in the event, and words of the page that tell what to do next.
+CODES = {
+    50011: ("registration", "redirect URI"),
+    50194: ("registration", "ALLOWED_TENANTS"),
+    700016: ("registration", "ENTRA_CLIENT_ID"),
+    700011: ("registration", "ENTRA_CLIENT_ID"),
+    7000215: ("client_secret", "the client secret is wrong"),
+    7000222: ("client_secret", "the client secret has expired"),
+    70002: ("client_secret", "the client secret is wrong"),
+    70011: ("scope", "AZURE_DEVOPS_SCOPES"),
+    28002: ("scope", "AZURE_DEVOPS_SCOPES"),
+    650053: ("scope", "AZURE_DEVOPS_SCOPES"),
+    65004: ("denied", "You can start again"),
+    65001: ("consent_needed", "accept what this site asks for"),
+    90094: ("admin_consent", "administrator can grant access"),
+    700082: ("expired", "Sign in again"),
+    70008: ("expired", "Sign in again"),
+    70043: ("expired", "sign in again"),
+    50173: ("expired", "Sign in again"),
+    54005: ("used", "Start it again"),
+    501481: ("verifier", "Start it again"),
+    50074: ("second_factor", "confirm your second factor"),
+    50076: ("second_factor", "confirm your second factor"),
+    50078: ("second_factor", "confirm your second factor"),
+    50072: ("second_factor", "set up a second factor"),
+    50079: ("second_factor", "set up a second factor"),
+    53003: ("conditional_access", "administrator of your organization"),
+    53000: ("conditional_access", "administrator of your organization"),
+    53001: ("conditional_access", "administrator of your organization"),
+    50105: ("not_assigned", "must be assigned"),
+    50020: ("wrong_account", "choose another account"),
+    500208: ("wrong_account", "choose another account"),
+    50034: ("wrong_account", "choose another account"),
+    51004: ("wrong_account", "choose another account"),
+    50196: ("loop", "Wait a few minutes"),
+}
+CHALLENGE = {"access_token": {"acrs": {"essential": True, "value": "c1"}}}
+
+
+def shown(page: str) -> str:
+    return html.unescape(re.sub(r"<[^>]+>", " ", page))
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_code_at_the_way_back_says_what_to_do_next(simulator: Simulator, host: Host, code: int) -> None:
+    """Nothing is redeemed, and nothing of Microsoft's text is repeated."""
+    reason, words = CODES[code]
+    simulator.faults({"match": {"path": "/authorize"}, "action": {"aadsts": {"code": code, "page": False}}})
+    browser = Browser(host.url)
+    answer = browser.get(browser.get(browser.begin(provider="entra")).headers["Location"])
+    assert answer.status_code == 400
+    assert words in shown(answer.text)
+    assert "AADSTS" not in answer.text
+    assert browser.session_cookie is None
+    assert [call for call in simulator.calls("/token") if call["method"] == "POST"] == []
+    assert host.events("sign_in_failed")[-1]["reason"] == reason
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_code_at_the_token_endpoint_says_what_to_do_next(simulator: Simulator, host: Host, code: int) -> None:
+    """The class comes from `error`, the words from the code."""
+    reason, words = CODES[code]
+    browser = Browser(host.url)
+    callback = browser.consent(browser.begin(provider="entra"))
+    simulator.faults({"match": {"path": "/token"}, "action": {"aadsts": code}})
+    answer = browser.get(callback)
+    assert answer.status_code in (400, 403, 503)
+    assert words in shown(answer.text)
+    assert "AADSTS" not in answer.text
+    assert browser.session_cookie is None
+    assert host.events("sign_in_failed")[-1]["reason"] == reason
+
+
+def test_a_code_that_nobody_knows_is_still_an_answer(simulator: Simulator, host: Host, browser: Browser) -> None:
+    """By its `error` alone."""
+    action = {"aadsts": {"code": 999999, "error": "server_error", "page": False}}
+    simulator.faults({"match": {"path": "/authorize"}, "action": action})
+    answer = browser.get(browser.get(browser.begin(provider="entra")).headers["Location"])
+    assert answer.status_code == 400
+    assert "Start the sign-in again" in shown(answer.text)
+
+
+def test_a_claims_challenge_leads_to_one_sign_in_with_these_claims(
+    simulator: Simulator, host: Host, browser: Browser
+) -> None:
+    """One call is refused, no refresh is tried; a link leads to Microsoft with the claims, and then the page works."""
+    browser.sign_in("ada", provider="entra")
+    simulator.settings(claims_challenge={"ada": CHALLENGE})
+    simulator.clear_calls()
+    page = browser.get("/dashboard")
+    assert page.status_code == 401
+    assert len(simulator.calls("/_apis/")) == 1
+    assert simulator.calls("/token") == []
+    assert browser.api("/dashboard").json()["type"].endswith("claims-challenge")
+    link = html.unescape(re.search(r'href="(/auth/login/entra\?[^"]*claims=[^"]*)"', page.text)[1])
+    address = browser.get(link).headers["Location"]
+    assert "essential" in parse_qs(urlsplit(address).query)["claims"][0]
+    answer = browser.get(browser.consent(address))
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/dashboard")
+    assert browser.get("/dashboard").status_code == 200
+    stranger = Browser(host.url)  # sealed for the session that was asked
+    assert "claims" not in parse_qs(urlsplit(stranger.get(link).headers["Location"]).query)
+
+
+@pytest.mark.parametrize("claims", ["%7B%22access_token%22%3A%7B%7D%7D", "AAAA", "%00", "é" * 4, "a" * 3500])
+def test_claims_of_a_stranger_are_never_passed_on(simulator: Simulator, browser: Browser, claims: str) -> None:
+    browser.sign_in("ada", provider="entra")
+    answer = browser.get(f"/auth/login/entra?claims={claims}")
+    assert answer.status_code in (303, 400)
+    assert "claims" not in parse_qs(urlsplit(answer.headers.get("Location", "")).query)
+
+
+def test_a_missing_scope_is_named_and_can_be_granted(simulator: Simulator, browser: Browser) -> None:
+    """The link asks for consent again and leads back to the page that lacked it."""
+    browser.sign_in("ada", provider="entra")
+    (projects,) = re.findall(r'href="(/org/[^"]+/projects)"', browser.get("/dashboard").text)
+    builds = html.unescape(re.findall(r'href="(/org/[^"]+/builds)"', browser.get(projects).text)[0])
+    message = {"message": "The access token is not authorized for the requested scope."}
+    simulator.faults(
+        {"match": {"path": "/_apis/build"}, "times": 1, "action": {"status": 403, "json": message}},
+    )
+    page = browser.get(builds)
+    assert page.status_code == 403
+    assert "vso.build" in page.text
+    link = html.unescape(re.search(r'href="(/auth/login/entra\?[^"]*consent=1[^"]*)"', page.text)[1])
+    address = browser.get(link).headers["Location"]
+    assert parse_qs(urlsplit(address).query)["prompt"] == ["consent"]
+    assert browser.get(browser.consent(address)).headers["Location"] == builds
+    assert browser.get(builds).status_code == 200

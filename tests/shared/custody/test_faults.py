@@ -1,0 +1,61 @@
+"""A fault of ours, told from faults of people's grants."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.custody.faults import FaultWatch
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def at(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def watch() -> FaultWatch:
+    return FaultWatch()
+
+
+@pytest.mark.parametrize(
+    ("moments", "faults"),
+    [
+        ([0], [False]),
+        ([0, 1, 2], [False, False, True]),
+        ([0, 1, 299], [False, False, True]),
+        ([0, 1, 300], [False, False, False]),
+        ([0, 200, 301, 302], [False, False, False, True]),
+    ],
+)
+def test_three_suspects_within_five_minutes_are_our_fault(watch, moments, faults):
+    assert [watch.suspected("legacy", at(moment)) for moment in moments] == faults
+
+
+def test_a_success_between_them_clears_the_count(watch):
+    for moment in range(2):
+        watch.suspected("legacy", at(moment))
+    watch.succeeded("legacy")
+    assert not watch.suspected("legacy", at(3))
+
+
+def test_providers_are_watched_apart(watch):
+    for moment in range(2):
+        watch.suspected("legacy", at(moment))
+    watch.fault("legacy", NOON)
+    assert not watch.suspected("entra", at(3))
+    assert watch.open_for("entra", NOON) == 0
+    assert watch.succeeded("entra") is False
+
+
+@pytest.mark.parametrize(("after", "left"), [(0, 30), (10.5, 19.5), (30, 0), (31, 0)])
+def test_a_fault_stops_calls_for_thirty_seconds(watch, after, left):
+    watch.fault("legacy", NOON)
+    assert watch.open_for("legacy", at(after)) == left
+
+
+def test_a_fault_is_news_once_until_a_success_ends_it(watch):
+    assert [watch.fault("legacy", at(moment)) for moment in (0, 40)] == [True, False]
+    assert [watch.succeeded("legacy") for _ in range(2)] == [True, False]
+    assert watch.open_for("legacy", at(41)) == 0
+    assert watch.fault("legacy", at(50))

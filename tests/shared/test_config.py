@@ -1,0 +1,297 @@
+"""Settings: every one of them is read, all problems come at once, by name and never by value."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.config import Config
+from shared.errors import NotConfigured
+from shared.needs import needs
+from tests.conftest import SETTINGS
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+KEY, OLD_KEY = "1a" * 32, "2B" * 32
+APP_ID = "6d5c3f52-1f0c-4a3a-9d0e-0c2f6f4a7b11"
+STORE = "UseDevelopmentStorage=true"
+GOOD = {
+    "PUBLIC_URL": "https://gatehouse.example",
+    "AZURE_DEVOPS_APP_ID": APP_ID,
+    "AZURE_DEVOPS_CLIENT_SECRET": "s3cr3t",
+    "TOKEN_ENCRYPTION_KEY": KEY,
+    "AzureWebJobsStorage": STORE,
+}
+VAULT = "https://kv-gatehouse.vault.azure.net"
+TENANT, OTHER_TENANT = "0F" + APP_ID[2:], "ab" + APP_ID[2:]
+WITH_ENTRA = GOOD | {"ENTRA_CLIENT_ID": APP_ID, "ENTRA_TENANT_ID": TENANT}
+NOT_OURS = {"REFRESH_SCHEDULE"}
+"""It is read by the Functions host."""
+
+
+def read(**changes: str) -> Config:
+    return Config.from_env(WITH_ENTRA | changes, now=NOW)
+
+
+def problems(environ: dict[str, str]) -> tuple[str, ...]:
+    with pytest.raises(NotConfigured) as caught:
+        Config.from_env(environ, now=NOW)
+    assert str(caught.value) == "; ".join(caught.value.problems)
+    return caught.value.problems
+
+
+def names(found: tuple[str, ...]) -> list[str]:
+    return [problem.split(" ", 1)[0] for problem in found]
+
+
+def test_defaults_are_those_of_the_design():
+    config = read()
+    assert config.public_url == "https://gatehouse.example"
+    assert config.legacy is not None
+    assert config.legacy.callback_url == "https://gatehouse.example/auth/callback"
+    assert config.legacy.scopes == "vso.work vso.build vso.code vso.project vso.profile"
+    assert config.legacy.sign_in is True
+    assert (config.allowed_hosts, config.allowed_organizations) == (frozenset(), frozenset())
+    assert (config.session_lifetime, config.session_idle) == (timedelta(hours=24), timedelta(hours=8))
+    assert config.sessions_not_before is None
+    assert (config.refresh_margin, config.refresh_calls_per_second) == (timedelta(minutes=15), 50)
+    assert (config.app_name, config.support_url) == ("Gatehouse", None)
+    assert config.azure_devops_url == "https://dev.azure.com"
+    assert config.azure_devops_identity_url == "https://app.vssps.visualstudio.com"
+    assert (config.token_store_url, config.storage_connection_string, config.azure_client_id) == (None, STORE, None)
+
+
+READ = [
+    ("PUBLIC_URL", "https://other.example", lambda config: config.public_url, "https://other.example"),
+    ("PUBLIC_URL", "http://localhost:7071/", lambda config: config.public_url, "http://localhost:7071"),
+    (
+        "CALLBACK_URL",
+        "https://gatehouse.example/auth/callback",
+        lambda config: config.legacy.callback_url,
+        "https://gatehouse.example/auth/callback",
+    ),
+    ("AZURE_DEVOPS_APP_ID", APP_ID.upper(), lambda config: config.legacy.app_id, APP_ID.upper()),
+    ("AZURE_DEVOPS_CLIENT_SECRET", "new, old ,", lambda config: config.legacy.client_secrets, ("new", "old")),
+    ("AZURE_DEVOPS_SCOPES", " vso.work   vso.code ", lambda config: config.legacy.scopes, "vso.work vso.code"),
+    ("AZURE_DEVOPS_SIGN_IN", "OFF", lambda config: config.legacy.sign_in, False),
+    (
+        "ALLOWED_ORGANIZATIONS",
+        "Contoso, fabrikam",
+        lambda config: config.allowed_organizations,
+        {"contoso", "fabrikam"},
+    ),
+    ("ALLOWED_HOSTS", "Front.example,a.b:8443", lambda config: config.allowed_hosts, {"front.example", "a.b:8443"}),
+    ("AZURE_CLIENT_ID", APP_ID, lambda config: config.azure_client_id, APP_ID),
+    (
+        "TOKEN_ENCRYPTION_KEY",
+        f"{KEY},{OLD_KEY}",
+        lambda config: config.encryption_keys,
+        (bytes.fromhex(KEY), bytes.fromhex(OLD_KEY)),
+    ),
+    (
+        "TOKEN_STORE_URL",
+        "https://a.table.core.windows.net/",
+        lambda config: config.token_store_url,
+        "https://a.table.core.windows.net",
+    ),
+    ("AzureWebJobsStorage", "other", lambda config: config.storage_connection_string, "other"),
+    ("SESSION_LIFETIME_HOURS", "48", lambda config: config.session_lifetime, timedelta(hours=48)),
+    ("SESSION_IDLE_HOURS", "1", lambda config: config.session_idle, timedelta(hours=1)),
+    ("SESSIONS_NOT_BEFORE", "2026-11-24T12:00:00Z", lambda config: config.sessions_not_before, NOW),
+    ("REFRESH_MARGIN_MINUTES", "20", lambda config: config.refresh_margin, timedelta(minutes=20)),
+    ("REFRESH_CALLS_PER_SECOND", "7", lambda config: config.refresh_calls_per_second, 7),
+    ("APP_NAME", "Our builds", lambda config: config.app_name, "Our builds"),
+    ("SUPPORT_URL", "mailto:help@example.com", lambda config: config.support_url, "mailto:help@example.com"),
+    ("ENTRA_CLIENT_ID", OTHER_TENANT, lambda config: config.entra.client_id, OTHER_TENANT),
+    ("ENTRA_TENANT_ID", OTHER_TENANT, lambda config: config.entra.tenants, (OTHER_TENANT,)),
+    ("ALLOWED_TENANTS", OTHER_TENANT, lambda config: config.entra.tenants, (TENANT.lower(), OTHER_TENANT)),
+    ("ENTRA_CLIENT_SECRET", "new,old", lambda config: config.entra.client_secrets, ("new", "old")),
+    (
+        "ENTRA_AUTHORITY_URL",
+        "http://127.0.0.1:9700",
+        lambda config: config.entra_authority_url,
+        "http://127.0.0.1:9700",
+    ),
+    ("AZURE_DEVOPS_URL", "http://127.0.0.1:9700", lambda config: config.azure_devops_url, "http://127.0.0.1:9700"),
+    (
+        "AZURE_DEVOPS_IDENTITY_URL",
+        "http://[::1]:9700",
+        lambda config: config.azure_devops_identity_url,
+        "http://[::1]:9700",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "field", "expected"), READ, ids=[f"{name}-{value}" for name, value, *_ in READ]
+)
+def test_every_setting_is_read(name, value, field, expected):
+    assert field(read(**{name: value})) == expected
+
+
+WRONG = [
+    ("PUBLIC_URL", "ftp://canary.example"),
+    ("PUBLIC_URL", "http://canary.example"),
+    ("PUBLIC_URL", "https://canary.example/path"),
+    ("PUBLIC_URL", "https://canary.example?query"),
+    ("PUBLIC_URL", "https://canary.example?"),
+    ("PUBLIC_URL", "https://canary.example#"),
+    ("PUBLIC_URL", "https://canary@host.example"),
+    ("PUBLIC_URL", "https://@canary.example"),
+    ("PUBLIC_URL", "https://canary example"),
+    ("PUBLIC_URL", "https://canary\n.example"),
+    ("PUBLIC_URL", "https://canary.example//"),
+    ("PUBLIC_URL", "https://cänary.example"),
+    ("PUBLIC_URL", "https://ſ-canary.example"),
+    ("PUBLIC_URL", "https://canary.example:port"),
+    ("PUBLIC_URL", "https://canary.example:99999"),
+    ("PUBLIC_URL", "https://[canary"),
+    ("PUBLIC_URL", "canary.example"),
+    ("PUBLIC_URL", "https://"),
+    ("PUBLIC_URL", "http://localhost.canary.example"),
+    ("CALLBACK_URL", "https://canary.example/auth/callback"),
+    ("CALLBACK_URL", "https://gatehouse.example/auth/callback/canary"),
+    ("AZURE_DEVOPS_APP_ID", "canary"),
+    ("AZURE_DEVOPS_CLIENT_SECRET", " , "),
+    ("AZURE_DEVOPS_SCOPES", "vso.work;canary"),
+    ("AZURE_DEVOPS_SIGN_IN", "canary"),
+    ("ALLOWED_ORGANIZATIONS", "contoso,can/ary"),
+    ("ALLOWED_HOSTS", "https://canary.example"),
+    ("TOKEN_ENCRYPTION_KEY", "canary"),
+    ("TOKEN_ENCRYPTION_KEY", f"{KEY},canary"),
+    ("TOKEN_ENCRYPTION_KEY", KEY[:-1]),
+    ("TOKEN_ENCRYPTION_KEY", KEY + "00"),
+    ("TOKEN_STORE_URL", "canary"),
+    ("TOKEN_STORE_URL", "http://canary.table.core.windows.net"),
+    ("SESSION_LIFETIME_HOURS", "canary"),
+    ("SESSION_LIFETIME_HOURS", "0"),
+    ("SESSION_IDLE_HOURS", "-1"),
+    ("SESSION_IDLE_HOURS", "1_0"),
+    ("SESSION_IDLE_HOURS", "٨"),
+    ("SESSIONS_NOT_BEFORE", "canary"),
+    ("SESSIONS_NOT_BEFORE", "2026-11-24T12:00:00"),
+    ("SESSIONS_NOT_BEFORE", "2026-11-24T12:00:00+01:00"),
+    ("SESSIONS_NOT_BEFORE", "2026-11-24T12:00:01Z"),
+    ("SESSIONS_NOT_BEFORE", "2026-11-24Z"),
+    ("REFRESH_MARGIN_MINUTES", "5"),
+    ("REFRESH_MARGIN_MINUTES", "15.5"),
+    ("REFRESH_CALLS_PER_SECOND", "0"),
+    ("REFRESH_CALLS_PER_SECOND", "1e2"),
+    ("SUPPORT_URL", "javascript:canary"),
+    ("SUPPORT_URL", "http://canary.example"),
+    ("AZURE_DEVOPS_URL", "http://canary.example"),
+    ("AZURE_DEVOPS_IDENTITY_URL", "https://canary.example/path"),
+    ("KEY_VAULT_URL", "http://canary.vault.azure.net"),
+    ("ENTRA_CLIENT_ID", "canary"),
+    ("ENTRA_TENANT_ID", "canary.example"),
+    ("ALLOWED_TENANTS", f"{OTHER_TENANT},canary"),
+    ("ENTRA_AUTHORITY_URL", "http://canary.example"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_a_wrong_value_is_named_and_never_shown(name, value):
+    found = problems(WITH_ENTRA | {name: value})
+    assert name in names(found)
+    assert "canary" not in "".join(found)
+
+
+@pytest.mark.parametrize("name", ["PUBLIC_URL", "AZURE_DEVOPS_CLIENT_SECRET", "TOKEN_ENCRYPTION_KEY"])
+@pytest.mark.parametrize("value", [None, "", "   "])
+def test_what_is_required_is_missed(name, value):
+    rest = {key: text for key, text in GOOD.items() if key != name}
+    assert f"{name} is missing" in problems(rest if value is None else rest | {name: value})
+
+
+def test_a_store_is_required_of_one_kind_or_the_other():
+    rest = {key: text for key, text in GOOD.items() if key != "AzureWebJobsStorage"}
+    assert names(problems(rest)) == ["TOKEN_STORE_URL"]
+    assert Config.from_env(rest | {"TOKEN_STORE_URL": "https://a.table.core.windows.net"}, now=NOW)
+
+
+def test_with_a_vault_the_settings_that_it_replaces_must_be_absent():
+    assert set(names(problems(GOOD | {"KEY_VAULT_URL": VAULT}))) == {
+        "TOKEN_ENCRYPTION_KEY",
+        "AZURE_DEVOPS_CLIENT_SECRET",
+    }
+    rest = {name: text for name, text in GOOD.items() if "SECRET" not in name and "KEY" not in name}
+    config = Config.from_env(rest | {"KEY_VAULT_URL": VAULT + "/"}, now=NOW)
+    assert config.key_vault_url == VAULT
+    assert config.encryption_keys == ()
+
+
+def test_all_problems_come_at_once():
+    wrong = dict(WRONG)
+    found = names(problems(wrong))
+    assert set(found) == set(wrong)
+
+
+def test_every_setting_of_the_design_has_a_test_here():
+    told = {name for name, *_ in READ} | {name for name, _ in WRONG}
+    assert told | NOT_OURS == set(SETTINGS)
+
+
+def test_without_an_application_there_is_no_provider_and_its_settings_are_not_asked_for():
+    config = Config.from_env({key: text for key, text in GOOD.items() if not key.startswith("AZURE_DEVOPS")}, now=NOW)
+    assert config.legacy is None
+
+
+@pytest.mark.parametrize("url", ["HTTPS://Gatehouse.Example", "https://GATEHOUSE.example/"])
+def test_the_public_address_is_normal_whatever_its_case(url):
+    """Else cookies would lose Secure and their prefix on a site that is https."""
+    config = read(PUBLIC_URL=url)
+    assert config.public_url == "https://gatehouse.example"
+    assert config.secure
+
+
+@pytest.mark.parametrize(("url", "secure"), [("https://localhost", True), ("http://localhost:7071", False)])
+def test_secure_follows_the_scheme(url, secure):
+    assert read(PUBLIC_URL=url).secure is secure
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+def test_http_is_for_loopback(host):
+    assert read(PUBLIC_URL=f"http://{host}:7071").public_url == f"http://{host}:7071"
+
+
+def test_no_secret_shows_in_the_representation():
+    shown = repr(read())
+    for secret in (KEY, bytes.fromhex(KEY), "s3cr3t", STORE):
+        assert str(secret) not in shown
+
+
+@given(st.dictionaries(st.sampled_from(SETTINGS), st.text(max_size=40)))
+def test_any_environment_is_read_or_refused_with_names(environ):
+    found = ()
+    try:
+        Config.from_env(environ, now=NOW)
+    except NotConfigured as error:
+        found = error.problems
+    assert set(names(found)) <= set(SETTINGS)
+
+
+class TestNeeds:
+    def test_a_bare_environment_shows_every_need_crossed(self):
+        shown = needs({})
+        assert not any(need.ok for need in shown)
+        assert [need.setting for need in shown] == [
+            "PUBLIC_URL", "ENTRA_CLIENT_ID", "TOKEN_ENCRYPTION_KEY", "TOKEN_STORE_URL",
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize("environ", [GOOD, WITH_ENTRA])
+    def test_either_provider_is_enough(self, environ):
+        assert all(need.ok for need in needs(environ))
+
+    def test_a_whole_environment_shows_every_need_ticked(self):
+        assert all(need.ok for need in needs(GOOD))
+
+    def test_a_need_says_what_to_do(self):
+        assert all(need.purpose and need.remedy for need in needs({}))
+
+    def test_another_setting_that_is_wrong_is_shown_too_and_never_its_value(self):
+        shown = needs(GOOD | {"SESSION_IDLE_HOURS": "canary"})
+        (wrong,) = [need for need in shown if not need.ok]
+        assert wrong.setting == "SESSION_IDLE_HOURS"
+        assert "canary" not in repr(shown)

@@ -1,0 +1,99 @@
+"""Every page in each of its states: who sees it, where it is, and what Azure DevOps does meanwhile."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from playwright.sync_api import Page, Response
+
+from tools.screenshots.stage import Stage
+
+ADA = "Ada Lovelace"
+BJORN = "Björn Åkesson"
+CHEN = "Chen Wei"
+PROJECT = "{site}/org/fabrikam/project/Payments%20Platform"
+EMPTY_PROJECT = "{site}/org/fabrikam/project/Empty%20Room"
+NO_PROJECTS = {"match": {"path": "/_apis/projects"}, "action": {"json": {"count": 0, "value": []}, "status": 200}}
+NOT_ALLOWED = {"match": {"path": "/_apis/build/builds"}, "action": {"json": {"message": "no"}, "status": 403}}
+DOWN = {"match": {"path": "/_apis/git/repositories"}, "action": {"html": True, "status": 503}}
+
+
+class SceneError(Exception):
+    """A page is not what its scene says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A page in one state. `address` names an origin of the stage; `presses` are buttons to click there, in turn."""
+
+    name: str
+    address: str
+    person: str | None = None
+    status: int = 200
+    presses: tuple[str, ...] = ()
+    fault: Mapping[str, Any] | None = None
+
+    def show(self, page: Page, stage: Stage) -> None:
+        """Bring a browser there, signed in first where it is not yet.
+
+        Raises SceneError when the page answers with another status.
+        """
+        if self.person and not page.context.cookies(stage.site):
+            sign_in(page, stage, self.person)
+        stage.faults(*([self.fault] if self.fault else []))
+        response = page.goto(self.address.format_map(origins(stage)))
+        stage.faults()
+        for button in self.presses:
+            response = press(page, button)
+        status = response.status if response else None
+        if status != self.status:
+            raise SceneError(f"{self.name} should answer {self.status}, but {page.url} answered {status}")
+
+
+def sign_in(page: Page, stage: Stage, person: str) -> None:
+    """From the home page over the consent page to the dashboard, by clicking."""
+    page.goto(stage.site)
+    page.get_by_role("link", name="Sign in with").click()
+    page.get_by_role("radio", name=person).check()
+    press(page, "Accept")
+
+
+def press(page: Page, button: str) -> Response | None:
+    """Click the button and wait for the page that comes after it."""
+    with page.expect_navigation() as navigation:
+        page.get_by_role("button", name=button, exact=True).click()
+    return navigation.value
+
+
+SCENES = (
+    Scene("home", "{site}/"),
+    Scene("home-signed-in", "{site}/", ADA),
+    Scene("set-up", "{unset}/", status=503),
+    Scene("consent", "{site}/auth/login"),
+    Scene("consent-refused", "{simulator}/oauth2/authorize?client_id=unknown", status=400),
+    Scene("dashboard", "{site}/dashboard", ADA),
+    Scene("dashboard-empty", "{site}/dashboard", CHEN),
+    Scene("projects", "{site}/org/fabrikam/projects", ADA),
+    Scene("projects-empty", "{site}/org/fabrikam/projects", ADA, fault=NO_PROJECTS),
+    Scene("work-items", PROJECT + "/workitems", ADA),
+    Scene("work-items-empty", EMPTY_PROJECT + "/workitems", ADA),
+    Scene("builds", PROJECT + "/builds", ADA),
+    Scene("builds-empty", EMPTY_PROJECT + "/builds", ADA),
+    Scene("repositories", PROJECT + "/repos", ADA),
+    Scene("repositories-empty", EMPTY_PROJECT + "/repos", ADA),
+    Scene("error-400", PROJECT + "/workitems?top=many", ADA, status=400),
+    Scene("error-400-declined", "{site}/auth/login", status=400, presses=("Deny",)),
+    Scene("error-403", PROJECT + "/builds", ADA, status=403, fault=NOT_ALLOWED),
+    Scene("error-404", "{site}/nowhere", status=404),
+    Scene("error-404-project", "{site}/org/fabrikam/project/Unknown/builds", ADA, status=404),
+    Scene("error-421", "{misnamed}/", status=421),
+    Scene("error-503", PROJECT + "/repos", ADA, status=503, fault=DOWN),
+    Scene("logout", "{site}/auth/logout", ADA),
+    Scene("logout-stranger", "{site}/auth/logout"),
+    Scene("signed-out", "{site}/auth/logout", BJORN, presses=("Sign out now",)),
+)
+
+
+def origins(stage: Stage) -> dict[str, str]:
+    """What the names in an address stand for."""
+    return {**asdict(stage), "misnamed": stage.misnamed}
