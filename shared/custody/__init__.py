@@ -39,3 +39,10 @@ class Custody:
     emit: Emit
     flights: Flights = field(default_factory=Flights)
     faults: FaultWatch = field(default_factory=FaultWatch)
+
+    def was_taken_away(self, provider: str) -> bool:
+        """Whether this provider was switched off in favour of another.
+
+        Without any provider the settings are at fault, and our own faults never sign anybody out.
+        """
+        return bool(self.providers) and provider not in self.providers

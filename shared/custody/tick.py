@@ -152,7 +152,7 @@ def look(custody: Custody, user_id: str, pace: Pace) -> UserRecord:
 
 def _end_what_is_over(custody: Custody, record: UserRecord) -> UserRecord:
     live = rules.live_sessions(record, custody.now(), custody.limits)
-    if record.connection and record.connection.provider not in custody.providers:
+    if record.connection and custody.was_taken_away(record.connection.provider):
         end_connection(custody, record, reason="provider_gone", patience=REVOKE_PATIENCE)
         return custody.connections.load(record.user_id)
     over = [session for session in record.sessions if session not in live]

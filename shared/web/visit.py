@@ -60,7 +60,7 @@ class Visit:
         if session is not None and rules.session_over(session, custody.limits) <= custody.now():
             custody.emit("session_expired", user=record.user_id, session=session.hash)
             self._dead("the session is over")
-        if session and record.connection and record.connection.provider not in custody.providers:
+        if session and record.connection and custody.was_taken_away(record.connection.provider):
             raise ProviderGone(record.connection.provider)
         if session is None or record.connection is None:
             if record.unreadable:

@@ -65,7 +65,7 @@ QUERIES: dict[str, Callable[[str, str], str]] = {
 }
 METHODS = ("POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND")
 PATHS = {
-    "/auth/callback/entra": 400,
+    "/auth/callback/entra": 303,
     "/auth/callback/azure-devops": 404,
     "/auth/callback/": 404,
     "/auth/callback/x/y": 404,
@@ -152,7 +152,7 @@ def test_a_form_is_no_callback(azurite: str, simulator: Simulator, attempt: Atte
 def test_only_the_registered_path_is_a_callback(
     azurite: str, simulator: Simulator, host: Host, attempt: Attempt, evidence: Report, path: str
 ) -> None:
-    """The legacy provider has exactly one callback path; the other provider's path and other spellings are none of it."""
+    """The legacy provider has exactly one callback path; another provider's path and other spellings are none of it."""
     with nothing_happens(azurite, simulator, attempt), wire(host) as line:
         answer = line.send(f"{path}?{urlsplit(attempt.url).query}", cookies(attempt.browser))
         assert answer.status == PATHS[path]

@@ -18,7 +18,7 @@ from shared.models.custody import Revocation, Status
 from shared.oauth.provider import Revoked
 from shared.sealing import Keyring, id_of
 from shared.storage.due import Hint
-from tests.fakes import FIRST_KEY, NOON, SECOND_KEY, World
+from tests.fakes import FIRST_KEY, NOON, SECOND_KEY, FakeProvider, World
 
 REFRESH = "provider.refresh"
 BUDGET = timedelta(minutes=4)
@@ -277,6 +277,26 @@ class TestKeys:
             run(world)
         assert {world.connection(user).key_id for user in users} == {id_of(SECOND_KEY)}
         assert world.record(users[0]).revocations[0].key_id == id_of(SECOND_KEY)
+
+
+class TestProviders:
+    """Taking a provider away ends its connections; settings that are missing altogether end nobody's."""
+
+    def test_a_provider_that_gave_way_to_another_ends_its_connections(self, world, ada):
+        world.advance(hours=1)
+        other = FakeProvider(world.clock, name="entra")
+        report = run(world, providers={"entra": other})
+        assert report.ended == 1
+        assert world.record(ada).connection is None
+        assert world.record(ada).sessions == ()
+
+    def test_without_any_provider_everybody_stays(self, world, ada):
+        world.advance(hours=1)
+        report = run(world, providers={})
+        assert report.ended == 0
+        assert world.record(ada).connection is not None
+        assert len(world.record(ada).sessions) == 1
+        assert only_hint(world, ada) > world.clock.now()
 
 
 class TestSessions:
