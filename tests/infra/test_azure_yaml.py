@@ -98,7 +98,6 @@ def test_a_hook_is_written_for_python_3_9(script: Path) -> None:
     assert "from __future__ import annotations" in ast.unparse(tree)
 
 
-@pytest.mark.skipif(not PARAMETERS.exists(), reason="the template is not here")
 def test_a_pipeline_deploys_with_the_parameters_that_a_person_did(project: dict[str, Any]) -> None:
     read = set(re.findall(r"\$\{([A-Z][A-Z0-9_]*)", PARAMETERS.read_text()))
     assert set(project["pipeline"]["variables"]) == read - NOT_CARRIED | OF_THE_HOOKS
