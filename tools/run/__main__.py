@@ -105,6 +105,7 @@ def _announce(plan: Plan, settings: Mapping[str, str]) -> None:
     if plan.simulator_url:
         say("  Sign in as    Ada (2 organizations), Björn (1) or Chen (none): a simulated Azure DevOps")
         say(f"                at {plan.simulator_url}; calls and faults under /_sim/")
+        say("                Microsoft's button takes Ada alone: the others are of another tenant, or of none")
     else:
         say(f"  Sign in with  {settings.get('AZURE_DEVOPS_URL', 'https://dev.azure.com')}")
     if plan.public_url != plan.local_url:
