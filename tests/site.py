@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from tools.chaos.arming import Traps
 from tools.run import processes
 from tools.simulator import defaults
 
@@ -177,19 +178,37 @@ class Site:
         }
         return {name: value for name, value in merged.items() if value is not None}
 
-    def start_host(
+    def start_host(self, **options: Any) -> Host:
+        """Start a local host on the store of this site and wait until it listens; options as in `launch_host`."""
+        host = self.launch_host(**options)
+        processes.wait_listening(host.child)
+        return host
+
+    def start_hosts(self, count: int, **options: Any) -> list[Host]:
+        """Start so many at the same time."""
+        hosts = [self.launch_host(**options) for _ in range(count)]
+        for host in hosts:
+            processes.wait_listening(host.child)
+        return hosts
+
+    def launch_host(
         self,
         *,
         clock_offset: float = 0,
         services: str | None = None,
         port: int | None = None,
         public_url: str | None = None,
+        traps: Traps | None = None,
         **settings: str | None,
     ) -> Host:
-        """Start a local host on the store of this site; its redirect URI is registered with the simulator.
+        """Start a local host without waiting for it; its redirect URI is registered with the simulator.
 
         With `public_url` the host answers under that name (send it as Host header); redirect URIs are built from it.
+        With `traps` it can be killed, stopped or slowed down at the named points of `tools.chaos.points`.
         """
+        if traps:
+            services = "tools.chaos.points:services"
+            settings = {**settings, **traps.setting}
         port = port or processes.free_port()
         local = f"http://127.0.0.1:{port}"
         environment = self.environment(public_url or local, **settings)
@@ -204,7 +223,6 @@ class Site:
         child = processes.start(name, command, log=self.folder / f"{name}.log", environment=environment, cwd=ROOT)
         host = Host(child, local, environment)
         self.hosts.append(host)
-        processes.wait_listening(child)
         return host
 
     def browser(self, host: Host | None = None) -> Browser:

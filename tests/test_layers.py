@@ -44,6 +44,8 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "shared.scopes": (),
     "shared.needs": ("shared.config", *PURE),
     "tools": ("tools",),
+    "tools.chaos.points": ("shared.services", "tools.chaos"),
+    "tools.chaos.invariants": ("shared.custody", "shared.models", "shared.sealing", "shared.storage", "tools"),
 }
 """What of our own code a module, or a package with all below it, may import; the longest name that fits counts."""
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import empty_tables
 from tests.site import Browser, Host, Simulator, Site, start_site, tick
-from tests.storage_proxy import StorageProxy
+from tools.chaos.storage_proxy import StorageProxy
 
 PROJECT = "/org/contoso-labs/project/Lighthouse"
 USERS = 100

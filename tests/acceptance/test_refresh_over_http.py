@@ -10,7 +10,7 @@ import requests
 
 from tests.conftest import empty_tables
 from tests.site import Browser, Host, Simulator, Site, plain_session, start_site
-from tests.storage_proxy import StorageProxy
+from tools.chaos.storage_proxy import StorageProxy
 
 TOKEN_LIFE = 3600
 MARGIN = TOKEN_LIFE - 4 * 60

@@ -61,6 +61,14 @@ class Child:
         self._signal(signal.SIGKILL)
         self._reap()
 
+    def pause(self) -> None:
+        """SIGSTOP the group: it runs no instruction, but keeps its sockets."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT the group, whoever stopped it."""
+        self._signal(signal.SIGCONT)
+
     def stop(self, seconds: float = STOP_SECONDS) -> int:
         """End the group: SIGTERM, and SIGKILL for what is left when the leader is gone or time is up.
 
@@ -68,6 +76,7 @@ class Child:
         """
         if self.process.returncode is None:
             self._signal(signal.SIGTERM)
+            self.resume()  # a stopped process takes no signal but SIGKILL
             _until(lambda: not self.alive, seconds)
             self._signal(signal.SIGKILL)
         return self._reap()

@@ -1,0 +1,11 @@
+"""Faults on purpose: what `make chaos` and the fault rows of the acceptance tests are made of.
+
+    storage_proxy  before the table service: delays, lost replies, refusals, cut connections, counted
+    points         `--services tools.chaos.points:services`: a host that dies, stops or sleeps at a named point
+    arming         which point of which process, and the record of what was really hit
+    volley         many requests at once
+    invariants     what must hold after every fault
+    __main__       the matrix: runs the fault rows at full counts, writes build/chaos.json
+
+Nothing of the application knows of these: `points` wraps the collaborators that the composition root has built.
+"""
