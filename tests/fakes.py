@@ -18,7 +18,7 @@ from typing import Any, Literal
 from shared.custody import Custody
 from shared.custody.rules import Limits
 from shared.custody.sign_in import SessionKey, begin, finish
-from shared.errors import Fenced, GrantEnded, UnknownKey, Unreadable
+from shared.errors import Fenced, GrantEnded, Unavailable, UnknownKey, Unreadable
 from shared.models.custody import Connection, Identity, Login, Revocation, Session, Tokens, UserRecord, new_id
 from shared.oauth.provider import Revoked
 from shared.sealing import Keyring
@@ -425,8 +425,10 @@ class FakeProvider:
 
         return self._journal.play("provider.redeem", lambda: self._locked(work))
 
-    def refresh(self, refresh_token: str) -> Tokens:
+    def refresh(self, refresh_token: str, ends: datetime) -> Tokens:
         def work() -> Tokens:
+            if ends <= self._clock.now():
+                raise Unavailable("the deadline is over")
             old = self._refresh_tokens.get(refresh_token)
             if old is None or not self._serves(old):
                 raise GrantEnded("the refresh token is not valid")

@@ -1,7 +1,8 @@
 """Faults of this application, told from faults of a person's grant: per process and provider, closing by themselves.
 
-The legacy service says `invalid_request` both for a dead refresh token and for a wrong request of ours. Three of them
-within five minutes, with no success between them, are taken for ours (design, The custody rules).
+The legacy service says `invalid_request` both for a dead refresh token and for a wrong request of ours. Three people
+who get it within five minutes, with no success between them, are taken for ours (design, The custody rules). People,
+not refusals: the retries of one dead grant would else open the breaker, and its owner would never be told.
 """
 
 import threading
@@ -15,7 +16,7 @@ OPEN_FOR = timedelta(seconds=30)
 
 @dataclass(slots=True)
 class _State:
-    suspects: list[datetime] = field(default_factory=list)
+    suspects: dict[str, datetime] = field(default_factory=dict)
     open_until: datetime | None = None
     faulty: bool = False
 
@@ -33,11 +34,12 @@ class FaultWatch:
             until = self._state(provider).open_until
             return max((until - now).total_seconds(), 0.0) if until else 0.0
 
-    def suspected(self, provider: str, now: datetime) -> bool:
+    def suspected(self, provider: str, user_id: str, now: datetime) -> bool:
         """Note a suspect refusal; True when it makes an application fault of them all."""
         with self._lock:
             state = self._state(provider)
-            state.suspects = [moment for moment in state.suspects if now - moment < WITHIN] + [now]
+            recent = {user: moment for user, moment in state.suspects.items() if now - moment < WITHIN}
+            state.suspects = recent | {user_id: now}
             return len(state.suspects) >= SUSPECTS
 
     def fault(self, provider: str, now: datetime) -> bool:

@@ -192,7 +192,7 @@ def _call(custody: Custody, connection: Connection, need: Need) -> Connection:
     """The token call, once; then the write, before anything else."""
     began = custody.now()
     try:
-        tokens = custody.providers[connection.provider].refresh(connection.refresh_token)
+        tokens = custody.providers[connection.provider].refresh(connection.refresh_token, began + rules.TOKEN_CALL)
     except ProviderError as error:
         return _refused(custody, connection, need, error)
     renewed = next_generation(connection, tokens, began, custody.keys().newest_id)
@@ -282,16 +282,16 @@ def revocation_of(connection: Connection, now: datetime) -> Revocation:
 def _refused(custody: Custody, connection: Connection, need: Need, error: ProviderError) -> Connection:
     """Re-read, adopt what a winner stored, else write down what the refusal means and go on if the token serves."""
     now = custody.now()
-    if isinstance(error, Suspect) and custody.faults.suspected(connection.provider, now):
-        error = AppFault("too many suspect refusals in a row")
     if isinstance(error, AppFault):
-        if custody.faults.fault(connection.provider, now):
-            custody.emit("app_fault", provider=connection.provider, reason=error.reason)
-        error.retry_after = custody.faults.open_for(connection.provider, now)
+        _note_fault(custody, connection, error)
     current = _reload(custody, connection)
     if current.generation != connection.generation or current.sign_in_id != connection.sign_in_id:
         custody.emit("refresh_adopted", **_about(current), by=need.by)
         return current
+    # Only now: a refusal that a lost race explains says nothing about our requests.
+    if isinstance(error, Suspect) and custody.faults.suspected(connection.provider, connection.user_id, now):
+        error = AppFault("too many suspect refusals in a row")
+        _note_fault(custody, connection, error)
     custody.emit("refresh_failed", **_about(current), by=need.by, reason=error.reason)
     if not _same_lease(current, connection):
         return _go_on(custody, current, need, Busy("the lease went to another process", retry_after=5))
@@ -303,6 +303,14 @@ def _refused(custody: Custody, connection: Connection, need: Need, error: Provid
     if marked.status is Status.RECONNECT:
         custody.emit("connection_ended", **_about(marked), reason=marked.reason)
     return _go_on(custody, marked, need, error)
+
+
+def _note_fault(custody: Custody, connection: Connection, error: AppFault) -> None:
+    """Open the breaker, for as long as it is open the caller may be told to wait."""
+    now = custody.now()
+    if custody.faults.fault(connection.provider, now):
+        custody.emit("app_fault", provider=connection.provider, reason=error.reason)
+    error.retry_after = custody.faults.open_for(connection.provider, now)
 
 
 def _same_lease(current: Connection, ours: Connection) -> bool:

@@ -13,8 +13,10 @@ REQUEST_MARGIN = timedelta(minutes=5)
 SAFE_LEFT = timedelta(seconds=60)
 """With more than this left nobody but the lease holder waits."""
 LEASE = timedelta(seconds=15)
+TOKEN_CALL = timedelta(seconds=8)
+"""For all tries together, counted from the look at the lease: a process that was paused since then calls no more."""
 LEASE_NEEDED = timedelta(seconds=10)
-"""The token call of at most 8 s begins only with so much of the lease left."""
+"""The token call begins only with so much of the lease left."""
 SUCCESSOR_PAUSE = timedelta(seconds=1)
 """The write of a holder whose lease just expired may be on its way."""
 POLL = timedelta(milliseconds=200)

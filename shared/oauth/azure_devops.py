@@ -79,9 +79,9 @@ class AzureDevOpsProvider:
             self._withdraw(tokens)
             raise
 
-    def refresh(self, refresh_token: str) -> Tokens:
+    def refresh(self, refresh_token: str, ends: datetime) -> Tokens:
         """Facts 1.5: the refresh token travels as `assertion`."""
-        return self._endpoint.exchange(lambda secret: self._form(secret, "refresh_token", refresh_token))
+        return self._endpoint.exchange(lambda secret: self._form(secret, "refresh_token", refresh_token), ends)
 
     def revoke(self, token: str, hint: str, *, timeout: timedelta) -> Revoked:
         """Facts 1.8: 404, 405, 501, a redirect or HTML mean that the service has no such endpoint."""

@@ -117,7 +117,7 @@ class EntraProvider:
         )
         return tokens, Identity(ENTRA, claims.issuer, claims.subject, claims.name, claims.username)
 
-    def refresh(self, refresh_token: str) -> Tokens:
+    def refresh(self, refresh_token: str, ends: datetime) -> Tokens:
         """Facts 3.4."""
         return self._endpoint.exchange(
             lambda secret: {
@@ -125,7 +125,8 @@ class EntraProvider:
                 "grant_type": "refresh_token",
                 "refresh_token": refresh_token,
                 "scope": self._scope(),
-            }
+            },
+            ends,
         )
 
     def revoke(self, token: str, hint: str, *, timeout: timedelta) -> Revoked:

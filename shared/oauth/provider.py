@@ -1,7 +1,7 @@
 """What custody needs of an identity provider; one class per provider fulfils it."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -53,8 +53,8 @@ class Provider(Protocol):
         """Exchange an authorization code, once. Raises a ProviderError, or ScopeMissing for the profile's scope."""
         ...
 
-    def refresh(self, refresh_token: str) -> Tokens:
-        """Exchange a refresh token, within the deadline of the custody rules. Raises a ProviderError."""
+    def refresh(self, refresh_token: str, ends: datetime) -> Tokens:
+        """Exchange a refresh token; no try begins or goes on after `ends`. Raises a ProviderError."""
         ...
 
     def revoke(self, token: str, hint: str, *, timeout: timedelta) -> Revoked:

@@ -52,6 +52,14 @@ def over(world: World, ada: SessionKey) -> str:
     return ada.user_id
 
 
+def lose(world: World, user_id: str) -> None:
+    """Another process succeeds while our call is under way, and ours is refused."""
+    stored = world.connection(user_id)
+    newer = dataclasses.replace(stored, access_token="theirs", generation=2, lease=None)
+    world.connections.save_tokens(newer)
+    raise Suspect("invalid_request")
+
+
 def another_process_holds_the_lease(world: World, user_id: str, seconds: float = 15) -> Connection:
     until = world.clock.now() + timedelta(seconds=seconds)
     lease = Lease("another", until, "attempt")
@@ -176,6 +184,13 @@ class TestOneRefresh:
         world.connections.release(world.connection(due))
         assert fresh(world.custody, stale.connection).generation == 2
         assert world.journal.count(REFRESH) == 1
+
+    def test_a_process_that_was_paused_before_its_call_calls_no_more(self, world, over):
+        """The deadline counts from the look at the lease, not from when the call gets to run."""
+        world.journal.before(REFRESH, lambda: world.advance(seconds=9))
+        with pytest.raises(Unavailable):
+            fresh(world.custody, world.connection(over))
+        assert (world.connection(over).generation, world.provider.replays) == (1, 0)
 
     def test_a_lease_that_took_long_to_write_is_taken_again_before_the_call(self, world, due):
         left = []
@@ -364,7 +379,6 @@ class TestSuspect:
             if stored.retry_at:
                 pauses.append((stored.retry_at - world.clock.now()).total_seconds())
                 world.clock.advance(stored.retry_at - world.clock.now())
-            world.custody.faults.succeeded("azure-devops")
             assert len(pauses) < 20
         assert pauses == [30, 60, 120, 240, 480, 960, 1920, 3600]
         assert world.connection(ada.user_id).reason == "suspect"
@@ -380,6 +394,16 @@ class TestSuspect:
         assert (world.connection(users[2]).failures, world.connection(users[2]).retry_at) == (0, None)
         assert world.journal.count(REFRESH) == 3, "the breaker is open"
         assert [told["provider"] for told in world.told("app_fault")] == ["azure-devops"]
+
+    def test_one_that_a_lost_race_explains_does_not_count(self, world):
+        """Three losers adopt what the winners stored; the breaker stays closed."""
+        users = [world.sign_in(name).user_id for name in ("ada", "bob", "cleo")]
+        world.advance(minutes=56)
+        for user in users:
+            world.journal.before(REFRESH, lambda user=user: lose(world, user))
+            assert fresh(world.custody, world.connection(user)).generation == 2
+        assert world.told("app_fault") == []
+        assert len(world.told("refresh_adopted")) == 3
 
     def test_a_success_between_them_makes_them_the_users(self, world):
         users = [world.sign_in(name).user_id for name in ("ada", "bob", "cleo", "dan")]

@@ -19,6 +19,7 @@ from tests.shared.oauth.conftest import Clock
 
 TOKENS = {"access_token": "at", "refresh_token": "rt", "token_type": "jwt-bearer", "expires_in": "3599"}
 PROFILE = {"id": "D6245F20-2AF8-44F4-9451-8107CB2767DB", "displayName": "Ada", "emailAddress": "ada@example.com"}
+LATER = datetime(2026, 11, 24, 12, 0, 8, tzinfo=UTC)
 LOGIN = Login(
     provider="azure-devops",
     state="s" * 43,
@@ -103,7 +104,7 @@ def test_a_code_is_redeemed_and_the_profile_says_who(provide: Provide) -> None:
 def test_a_refresh_token_travels_as_assertion(provide: Provide) -> None:
     """Facts 1.5; no profile is asked for: nothing stands between the answer and the write."""
     provider, server = provide()
-    assert provider.refresh("old rt").refresh_token == "rt"
+    assert provider.refresh("old rt", LATER).refresh_token == "rt"
     assert paths(server) == ["/oauth2/token"]
     form = form_of(server.calls[0])
     assert (form["grant_type"], form["assertion"]) == ("refresh_token", "old rt")
@@ -199,7 +200,7 @@ def test_without_a_profile_nobody_signs_in_and_the_tokens_are_withdrawn(provide:
 def test_a_refused_code_asks_for_no_profile(provide: Provide, error: str, expected: type[ProviderError]) -> None:
     """Errors keep their class, and there is nothing to withdraw."""
     refusal = Response(400, json.dumps({"Error": error, "ErrorDescription": "x"}).encode())
-    for call in (lambda one: one.redeem("c", LOGIN), lambda one: one.refresh("rt")):
+    for call in (lambda one: one.redeem("c", LOGIN), lambda one: one.refresh("rt", LATER)):
         provider, server = provide(token=refusal)
         with pytest.raises(expected):
             call(provider)

@@ -316,6 +316,14 @@ def test_all_tries_share_one_deadline(serve: Serve, clock: Clock) -> None:
     assert len(server.calls) == 3
 
 
+def test_no_try_begins_after_the_end_that_the_caller_set(serve: Serve, clock: Clock) -> None:
+    """A process that was paused since it looked at its lease finds the end behind it."""
+    server = serve(lambda _: answer_json(TOKENS))
+    with pytest.raises(Unavailable):
+        endpoint(server, clock, "s").exchange(lambda secret: {"secret": secret}, clock.now())
+    assert server.calls == []
+
+
 def test_redirects_are_not_followed(serve: Serve, clock: Clock) -> None:
     """Secret and code go to the configured address alone."""
     elsewhere = serve(lambda _: answer_json(TOKENS))
