@@ -23,19 +23,14 @@ from shared.errors import (
     AppFault,
     Busy,
     Fenced,
-    GrantEnded,
-    Policy,
     ProviderError,
     SignInAgain,
     StoreError,
     Suspect,
-    Throttled,
     Unavailable,
     Unreadable,
 )
 from shared.models.custody import Connection, Hint, Lease, Revocation, Status, Tokens, UserRecord, new_id
-
-POLICY_PAUSE = timedelta(minutes=5)
 
 
 class By(StrEnum):
@@ -295,7 +290,7 @@ def _refused(custody: Custody, connection: Connection, need: Need, error: Provid
     custody.emit("refresh_failed", **_about(current), by=need.by, reason=error.reason)
     if not _same_lease(current, connection):
         return _go_on(custody, current, need, Busy("the lease went to another process", retry_after=5))
-    marked = _marked(current, error, now)
+    marked = rules.marked(current, error, now)
     try:
         marked = custody.connections.release(marked)
     except Fenced:
@@ -316,30 +311,6 @@ def _note_fault(custody: Custody, connection: Connection, error: AppFault) -> No
 def _same_lease(current: Connection, ours: Connection) -> bool:
     """Whether we still hold it: else the verdict is for the present holder, who may have spent our token."""
     return current.lease is not None and ours.lease is not None and current.lease.holder == ours.lease.holder
-
-
-def _marked(connection: Connection, error: ProviderError, now: datetime) -> Connection:
-    """What a refusal does to the row: only a verdict on the grant changes its status."""
-    released = dataclasses.replace(connection, lease=None)
-    failures = connection.failures + 1
-    match error:
-        case GrantEnded():
-            return dataclasses.replace(released, status=Status.RECONNECT, reason=error.reason, retry_at=None)
-        case Suspect() if rules.suspects_exhausted(failures):
-            return dataclasses.replace(released, status=Status.RECONNECT, reason=error.reason, retry_at=None)
-        case Suspect():
-            pause = rules.cooldown(failures)
-            return dataclasses.replace(
-                released, status=Status.SUSPECT, reason=error.reason, failures=failures, retry_at=now + pause
-            )
-        case AppFault():
-            return released
-        case Policy():
-            return dataclasses.replace(released, retry_at=now + POLICY_PAUSE)
-        case Throttled():
-            return dataclasses.replace(released, retry_at=now + timedelta(seconds=error.retry_after or 30))
-        case _:
-            return dataclasses.replace(released, failures=failures, retry_at=now + rules.retry_pause(failures))
 
 
 def _reload(custody: Custody, connection: Connection) -> Connection:

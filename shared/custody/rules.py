@@ -3,9 +3,11 @@
 Sources: design "Flows" and "The custody rules"; acceptance section 3.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from shared.errors import AppFault, GrantEnded, Policy, ProviderError, Suspect, Throttled
 from shared.models.custody import Connection, Session, Status, UserRecord
 
 REQUEST_MARGIN = timedelta(minutes=5)
@@ -28,6 +30,7 @@ LONGEST_COOLDOWN = timedelta(hours=1)
 SHORT_RETRY = timedelta(seconds=5)
 """After a lost reply the old token is tried again soon: some services take it for 30 s after a rotation."""
 LONGEST_RETRY = timedelta(minutes=5)
+POLICY_PAUSE = timedelta(minutes=5)
 JUST_REFRESHED = timedelta(seconds=60)
 SOONEST_LOOK = timedelta(seconds=30)
 LATEST_LOOK = timedelta(hours=1)
@@ -115,6 +118,30 @@ def retry_pause(failures: int) -> timedelta:
 def revocation_pause(attempts: int) -> timedelta:
     """After the n-th attempt to revoke: 30 s, doubling to an hour."""
     return cooldown(attempts)
+
+
+def marked(connection: Connection, error: ProviderError, now: datetime) -> Connection:
+    """What a refusal does to the row: only a verdict on the grant changes its status."""
+    released = dataclasses.replace(connection, lease=None)
+    failures = connection.failures + 1
+    match error:
+        case GrantEnded():
+            return dataclasses.replace(released, status=Status.RECONNECT, reason=error.reason, retry_at=None)
+        case Suspect() if suspects_exhausted(failures):
+            return dataclasses.replace(released, status=Status.RECONNECT, reason=error.reason, retry_at=None)
+        case Suspect():
+            pause = cooldown(failures)
+            return dataclasses.replace(
+                released, status=Status.SUSPECT, reason=error.reason, failures=failures, retry_at=now + pause
+            )
+        case AppFault():
+            return released
+        case Policy():
+            return dataclasses.replace(released, retry_at=now + POLICY_PAUSE)
+        case Throttled():
+            return dataclasses.replace(released, retry_at=now + timedelta(seconds=error.retry_after or 30))
+        case _:
+            return dataclasses.replace(released, failures=failures, retry_at=now + retry_pause(failures))
 
 
 def usable(connection: Connection, now: datetime) -> bool:
