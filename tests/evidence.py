@@ -58,7 +58,8 @@ def amount(pytestconfig: pytest.Config) -> Callable[..., int]:
     rows = acceptance.read_rows()
 
     def wanted(row: str, what: str = "cases") -> int:
-        return getattr(rows[row].least(full=pytestconfig.getoption("full")), what)
+        full = pytestconfig.getoption("full") or pytestconfig.getoption("chaos", default=False)
+        return getattr(rows[row].least(full=full), what)
 
     return wanted
 

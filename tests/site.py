@@ -186,10 +186,7 @@ class Site:
 
     def start_hosts(self, count: int, **options: Any) -> list[Host]:
         """Start so many at the same time."""
-        hosts = [self.launch_host(**options) for _ in range(count)]
-        for host in hosts:
-            processes.wait_listening(host.child)
-        return hosts
+        return wait_for([self.launch_host(**options) for _ in range(count)])
 
     def launch_host(
         self,
@@ -229,9 +226,15 @@ class Site:
         return Browser((host or self.hosts[0]).url)
 
     def stop(self) -> None:
-        for host in self.hosts:
-            host.child.stop()
+        processes.stop_all([host.child for host in self.hosts])
         self.simulator.child.stop()
+
+
+def wait_for(hosts: list[Host]) -> list[Host]:
+    """The same hosts, once all of them listen."""
+    for host in hosts:
+        processes.wait_listening(host.child)
+    return hosts
 
 
 def start_site(folder: Path, storage: str) -> Site:

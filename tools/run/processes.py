@@ -16,7 +16,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,6 +111,13 @@ def start(name: str, command: Sequence[str | Path], *, log: Path, environment: M
         )
     _reaper.remember(process.pid)
     return Child(name, log, log_start, process)
+
+
+def stop_all(children: Iterable[Child], seconds: float = STOP_SECONDS) -> None:
+    """Stop many at the same time."""
+    running = list(children)
+    with ThreadPoolExecutor(max(len(running), 1)) as pool:
+        list(pool.map(lambda child: child.stop(seconds), running))
 
 
 def wait_for[T](child: Child, ready: Callable[[], T | None], seconds: float) -> T:
