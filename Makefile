@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint acceptance infra-check tick screenshots clean
+.PHONY: help run test lint acceptance chaos infra-check tick screenshots clean
 
 # A pyenv shim fails when the version in .python-version is not installed: take the first Python that really starts.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 /usr/bin/python3 python,$(shell \
@@ -34,6 +34,10 @@ lint: ## ruff and mypy
 acceptance: ## the acceptance tests at full counts, into build/acceptance.json (ISSUES='main-job …')
 	@$(BOOTSTRAP) packages azurite axe chromium
 	@$(VENV_PYTHON) -m pytest -m acceptance --full --issues "$(ISSUES)" $(PYTEST_ARGS)
+
+chaos: ## the fault matrix at full counts, into build/chaos.json (PYTEST_ARGS='-k killed')
+	@$(BOOTSTRAP) packages azurite
+	@$(VENV_PYTHON) -m pytest -q --chaos tests/acceptance $(PYTEST_ARGS)
 
 infra-check: ## infra/ without Azure: our rules, checkov, and bicep where it is installed; build/infra.json
 	@$(BOOTSTRAP) packages checkov

@@ -5,7 +5,7 @@
     arming         which point of which process, and the record of what was really hit
     volley         many requests at once
     invariants     what must hold after every fault
-    __main__       the matrix: runs the fault rows at full counts, writes build/chaos.json
 
+The matrix itself is made of tests that report their cases (`tests/chaos_cases.py`); `make chaos` runs them whole.
 Nothing of the application knows of these: `points` wraps the collaborators that the composition root has built.
 """
