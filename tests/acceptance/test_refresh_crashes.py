@@ -213,6 +213,36 @@ def test_a_process_killed_at_any_point_costs_nobody_more_than_the_provider_makes
     evidence(cases=sum(seen.values()), faults=len(pids), processes={*pids, scene.at(0).child.pid})
 
 
+@pytest.mark.acceptance("R4")
+def test_a_successor_gives_the_write_of_a_slow_holder_a_second(
+    scene: Scene, simulator: Simulator, evidence: Report, case: Case
+) -> None:
+    """In `strict`: its lease is over, its write lands half a second later; the successor re-reads, and asks nobody."""
+    simulator.settings(reuse="strict")
+    holders = scene.victims([("connections.save_tokens:before", clock) for clock in (SERVES, OVER)], Act.NOTE)
+    for holder in holders:
+        holder.traps.arm(Trap(holder.point, Act.SLEEP, seconds=3))
+    people = [holder.person for holder in holders]
+    successors = [scene.at(holder.clock + PAST_THE_LEASE) for holder in holders]
+    with ThreadPoolExecutor(1) as aside:
+        slow = aside.submit(volley, [holder.person.asks(holder.host) for holder in holders])
+        sleeping = max(hit.at for holder in holders for hit in holder.traps.wait())
+        time.sleep(max(sleeping + 2.5 - time.time(), 0))
+        replies = [*volley(it.asks(host) for it, host in zip(people, successors, strict=True)), *slow.result()]
+    case(
+        "R4 strict: the write of a slow holder lands after its lease",
+        injected=sum(len(holder.traps.hits()) for holder in holders),
+        expected={"answers": {200}, "calls": [1, 1], "generations": [2, 2]},
+        observed={
+            "answers": {reply.status for reply in replies},
+            "calls": scene.calls(people),
+            "generations": [connection_of(scene.site.storage, person).generation for person in people],
+        },
+    )
+    assert_in_order(scene.site, replies, ahead=OVER + PAST_THE_LEASE, killed=killed(scene))
+    evidence(processes=[each.child.pid for each in (holders[0].host, successors[0])])
+
+
 def killed(scene: Scene) -> list[Host]:
     return [host for host in scene.site.hosts if not host.child.alive]
 
