@@ -1,7 +1,8 @@
 """The pytest plugin behind `make chaos`: what each fault case injected, expected and observed.
 
-A test reports by `case("R4 strict, row written", injected=50, expected=…, observed=…)`; what differs fails it. With
-`--chaos` only tests that report cases run, at full counts; the table is printed and written to `build/chaos.json`.
+A test reports by `fault_case("R4 strict, killed: row written", injected=50, expected=…, observed=…)`; what differs
+fails it. With `--chaos` only tests that report cases run, at full counts; the table is printed and written to
+`build/chaos.json`.
 """
 
 from __future__ import annotations
@@ -12,21 +13,21 @@ from typing import Any, Protocol
 import pytest
 
 PROPERTY = "chaos_case"
-FIXTURE = "case"
+FIXTURE = "fault_case"
 
 
 class Case(Protocol):
-    """What the fixture `case` gives. `injected` is counted where the fault happens: none at all fails the test."""
+    """What the fixture `fault_case` gives. `injected` is counted where the fault happens; none fails."""
 
     def __call__(self, name: str, *, injected: int, expected: object, observed: object) -> None: ...
 
 
 @pytest.fixture
-def case(request: pytest.FixtureRequest) -> Case:
+def fault_case(request: pytest.FixtureRequest) -> Case:
     """Put a row into the matrix, and judge it."""
 
     def report(name: str, *, injected: int, expected: object, observed: object) -> None:
-        row = {"case": name, "injected": injected, "expected": expected, "observed": observed}
+        row = {"case": name, "injected": injected, "expected": _plain(expected), "observed": _plain(observed)}
         request.node.user_properties.append((PROPERTY, row | {"passed": injected > 0 and observed == expected}))
         assert injected > 0, f"{name}: no fault was injected"
         assert observed == expected, name
@@ -66,7 +67,7 @@ class Matrix:
 
     def pytest_sessionfinish(self) -> None:
         self.target.parent.mkdir(exist_ok=True)
-        self.target.write_text(json.dumps(self.rows, indent=2, default=str) + "\n", "utf-8")
+        self.target.write_text(json.dumps(self.rows, indent=2) + "\n", "utf-8")
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         terminalreporter.section("chaos", sep="=")
@@ -76,3 +77,8 @@ class Matrix:
         passed = sum(row["passed"] for row in self.rows)
         injected = sum(row["injected"] for row in self.rows)
         terminalreporter.write_line(f"{passed} of {len(self.rows)} cases passed, {injected} faults injected")
+
+
+def _plain(value: object) -> Any:
+    """As JSON has it: reports travel between processes, and only plain values do."""
+    return json.loads(json.dumps(value, default=lambda it: sorted(map(str, it)) if isinstance(it, set) else str(it)))

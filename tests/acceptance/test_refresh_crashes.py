@@ -157,7 +157,7 @@ def crash(scene: Scene, victims: Sequence[Victim]) -> list[bool]:
 @pytest.mark.acceptance("R4")
 @pytest.mark.parametrize("mode", [*MODES, ENTRA])
 def test_a_process_killed_at_any_point_costs_nobody_more_than_the_provider_makes_it_cost(
-    scene: Scene, simulator: Simulator, amount: Callable[..., int], evidence: Report, case: Case, mode: str
+    scene: Scene, simulator: Simulator, amount: Callable[..., int], evidence: Report, fault_case: Case, mode: str
 ) -> None:
     """SIGKILL at five points; the next request is another process's, its clock past the lease, some of it in real time.
 
@@ -208,14 +208,14 @@ def test_a_process_killed_at_any_point_costs_nobody_more_than_the_provider_makes
     for point in POINTS:
         tally = {f"{state}: {what}": n for (at, state, what), n in sorted(seen.items()) if at == point}
         aim = {f"{state}: {what}": n for (at, state, what), n in sorted(wanted.items()) if at == point}
-        case(f"R4 {mode}, killed: {point}", injected=sum(tally.values()), expected=aim, observed=tally)
+        fault_case(f"R4 {mode}, killed: {point}", injected=sum(tally.values()), expected=aim, observed=tally)
     assert_in_order(scene.site, replies, ahead=OVER + PAST_THE_LEASE, killed=killed(scene))
     evidence(cases=sum(seen.values()), faults=len(pids), processes={*pids, scene.at(0).child.pid})
 
 
 @pytest.mark.acceptance("R4")
 def test_a_successor_gives_the_write_of_a_slow_holder_a_second(
-    scene: Scene, simulator: Simulator, evidence: Report, case: Case
+    scene: Scene, simulator: Simulator, evidence: Report, fault_case: Case
 ) -> None:
     """In `strict`: its lease is over, its write lands half a second later; the successor re-reads, and asks nobody."""
     simulator.settings(reuse="strict")
@@ -229,7 +229,7 @@ def test_a_successor_gives_the_write_of_a_slow_holder_a_second(
         sleeping = max(hit.at for holder in holders for hit in holder.traps.wait())
         time.sleep(max(sleeping + 2.5 - time.time(), 0))
         replies = [*volley(it.asks(host) for it, host in zip(people, successors, strict=True)), *slow.result()]
-    case(
+    fault_case(
         "R4 strict: the write of a slow holder lands after its lease",
         injected=sum(len(holder.traps.hits()) for holder in holders),
         expected={"answers": {200}, "calls": [1, 1], "generations": [2, 2]},
@@ -263,7 +263,7 @@ PAUSES = [
 
 @pytest.mark.acceptance("R3")
 def test_a_holder_that_was_paused_beyond_its_lease_overwrites_nothing_and_calls_no_more(
-    scene: Scene, simulator: Simulator, amount: Callable[..., int], evidence: Report, case: Case
+    scene: Scene, simulator: Simulator, amount: Callable[..., int], evidence: Report, fault_case: Case
 ) -> None:
     """SIGSTOP at five points, another process finishes, SIGCONT: its late write is refused, the newest token stays.
 
@@ -295,7 +295,7 @@ def test_a_holder_that_was_paused_beyond_its_lease_overwrites_nothing_and_calls_
             replies += under_way.result()
         provider = held(simulator, people)
         unspent = ("provider.refresh:before", "connections.take_lease:after")
-        case(
+        fault_case(
             f"R3 {mode}: paused {len(holders)} holders",
             injected=sum(len(holder.traps.hits()) for holder in holders),
             expected={"answers": {200}, "generations": {2}, "newest token kept": True, "replays": 0, "calls": 0},
@@ -318,7 +318,7 @@ def test_a_holder_that_was_paused_beyond_its_lease_overwrites_nothing_and_calls_
 @pytest.mark.acceptance("R6")
 @pytest.mark.parametrize("mode", [*MODES, ENTRA])
 def test_an_answer_that_got_lost_is_asked_for_once_more_with_the_old_token(
-    scene: Scene, simulator: Simulator, amount: Callable[..., int], evidence: Report, case: Case, mode: str
+    scene: Scene, simulator: Simulator, amount: Callable[..., int], evidence: Report, fault_case: Case, mode: str
 ) -> None:
     """The provider commits and drops its answer: meanwhile the stored token serves, or 503; then one more try."""
     runs = amount("R6") // len(MODES)
@@ -343,7 +343,7 @@ def test_an_answer_that_got_lost_is_asked_for_once_more_with_the_old_token(
         if mode == "strict":
             for clock in (SERVES, OVER):  # a success, so that the suspects are not taken for our own fault
                 replies += volley(it.asks(scene.at(clock + RETRY)) for it in arrive(scene.at(0)))
-    case(
+    fault_case(
         f"R6 {mode}: answers of the provider lost",
         injected=simulator.injected(),
         expected={expected_outcome(mode, lost=True): runs},

@@ -114,7 +114,7 @@ def expected(mode: str, seconds: int) -> dict[str, object]:
 
 @pytest.mark.acceptance("R5")
 def test_new_tokens_are_written_again_and_again_and_the_old_one_is_never_sent_again(
-    stages: list[Stage], amount: Callable[..., int], evidence: Report, case: Case
+    stages: list[Stage], amount: Callable[..., int], evidence: Report, fault_case: Case
 ) -> None:
     """Outages of 5, 15 and 120 s after the token response, in every mode: no answer comes before the write."""
     for seconds in OUTAGES[: amount("R5") // len(MODES)]:
@@ -123,7 +123,7 @@ def test_new_tokens_are_written_again_and_again_and_the_old_one_is_never_sent_ag
         for stage, found in zip(stages, results, strict=True):
             aim = expected(stage.mode, seconds)
             name = f"R5 {stage.mode}: store gone for {seconds} s after the response"
-            case(name, injected=found.injected, expected=aim, observed=found.facts)
+            fault_case(name, injected=found.injected, expected=aim, observed=found.facts)
             evidence(cases=1, faults=1, processes=[stage.holder.child.pid, stage.successor.child.pid])
         for stage, found in zip(stages, results, strict=True):
             assert_in_order(stage.site, found.replies, ahead=OVER)

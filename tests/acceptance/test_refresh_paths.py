@@ -85,7 +85,7 @@ def test_pages_scripts_timers_and_rejected_tokens_race_for_one_refresh(
     simulator: Simulator,
     amount: Callable[..., int],
     evidence: Report,
-    case: Case,
+    fault_case: Case,
 ) -> None:
     """In `strict`, with every session's first use written meanwhile: one refresh a round, one generation on."""
     each_round = PROCESSES * (PER_PROCESS + 1)
@@ -113,7 +113,7 @@ def test_pages_scripts_timers_and_rejected_tokens_race_for_one_refresh(
     settle(fleet)
     assert sum(report["looked"] for it in fleet for report in it.events("tick")) >= rounds, "the timers found nobody"
     known = held(simulator, people)
-    case(
+    fault_case(
         f"R9: {rounds} rounds of pages, scripts, timers and rejected tokens",
         injected=rounds,
         expected={

@@ -109,7 +109,7 @@ def test_the_loser_of_a_race_re_reads_before_it_believes_a_verdict(
     simulator: Simulator,
     amount: Callable[..., int],
     evidence: Report,
-    case: Case,
+    fault_case: Case,
 ) -> None:
     """The verdict on its old token comes when another process has stored a new one: it adopts that and ends nothing."""
     people = arrive(host, amount("R7"))
@@ -137,7 +137,7 @@ def test_the_loser_of_a_race_re_reads_before_it_believes_a_verdict(
         replies += late.result()
     replies += volley(person.asks(loser) for person, loser in zip(people, losers, strict=True))
     stored = [connection_of(site.storage, person) for person in people]
-    case(
+    fault_case(
         "R7: verdicts on the tokens of losers",
         injected=simulator.injected(),
         expected={"200": 3 * len(people), "signed out": 0, "rows": {(LIVE, 2)}, "faults": 0},
@@ -159,7 +159,7 @@ def test_only_a_parsed_verdict_on_the_grant_ends_a_connection(
     at: Callable[[float], Host],
     simulator: Simulator,
     evidence: Report,
-    case: Case,
+    fault_case: Case,
 ) -> None:
     """Every kind of answer, to somebody of its own: classified exactly, served meanwhile, mended where it can be."""
     legacy = {**VERDICTS, **{word: ({"token_error": {"error": word}}, LIVE) for word in FAULTS_OF_OURS}}
@@ -195,7 +195,7 @@ def test_only_a_parsed_verdict_on_the_grant_ends_a_connection(
     afterwards = volley(person.asks(at(AFTERWARDS)) for person in people)
     pause = found["invalid_request"].retry_at
     assert pause
-    case(
+    fault_case(
         "R8: answers of the token service",
         injected=injected,
         expected={name: (status, "told" if status is ENDED else 200) for name, (_, status) in answers.items()},
@@ -212,7 +212,7 @@ def test_only_a_parsed_verdict_on_the_grant_ends_a_connection(
 
 @pytest.mark.acceptance("R8")
 def test_a_redirect_uri_that_is_broken_in_our_settings_costs_nobody_the_connection(
-    site: Site, host: Host, at: Callable[[float], Host], simulator: Simulator, evidence: Report, case: Case
+    site: Site, host: Host, at: Callable[[float], Host], simulator: Simulator, evidence: Report, fault_case: Case
 ) -> None:
     """A hundred people meet the fault: two are suspects for 30 s, the rest is known to be ours; mended, all go on."""
     people = arrive(host, BROKEN_USERS)
@@ -226,7 +226,7 @@ def test_a_redirect_uri_that_is_broken_in_our_settings_costs_nobody_the_connecti
     waits = Counter(connection_of(site.storage, person).status for person in people)
     simulator.settings(redirect_uris=known)
     replies += volley(person.asks(at(AFTERWARDS)) for person in people)
-    case(
+    fault_case(
         "R8: a redirect URI that is not registered",
         injected=refused,
         expected={"200": 3 * BROKEN_USERS, "signed out": 0, "rows": {(LIVE, 2)}, "suspects": 2, "told": 1},

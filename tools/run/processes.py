@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import random
 import re
 import signal
 import socket
@@ -24,6 +25,7 @@ from pathlib import Path
 LISTENING = re.compile(r"Listening on (https?://\S+)")
 STOP_SECONDS = 5.0
 POLL_SECONDS = 0.05
+PORTS = (12_000, 32_000)
 TAIL_LINES = 20
 
 
@@ -166,10 +168,14 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that was free a moment ago; where a child takes port 0 itself, prefer that."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    """A port that was free a moment ago; where a child takes port 0 itself, prefer that.
+
+    From below the range of outgoing connections: one of those would take it before the child does.
+    """
+    while True:
+        port = random.randrange(*PORTS)
+        if is_free(port, host):
+            return port
 
 
 def _tail_of(child: Child) -> str:
