@@ -92,7 +92,8 @@ def _befall(trap: Trap) -> None:
         case Act.KILL:
             os.kill(os.getpid(), signal.SIGKILL)
         case Act.STOP:
-            os.kill(os.getpid(), signal.SIGSTOP)
+            # To this thread: one sent to the process lets the thread run on until another has taken it.
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
         case Act.SLEEP:
             time.sleep(trap.seconds)
         case Act.NOTE:
