@@ -1,7 +1,6 @@
 """What the refresh tests share: people whose tokens are due, requests of theirs, and the store at rest."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -32,8 +31,9 @@ MODES = ("nonrotating", "grace30", "prev-until-used", "strict")
 CONTOSO = tenants.CONTOSO.id
 """The tenant of the many people, for Entra."""
 PATH = "/org/contoso-labs/projects"
-_numbers: defaultdict[str, Iterator[int]] = defaultdict(lambda: count(1))
-"""By simulator: each knows its own people."""
+PEOPLE = 5000
+"""How many a simulator must know: nobody comes twice, also where several simulators share a store."""
+_numbers = count(1)
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,8 @@ def arrive(host: Host, people: int = 1, provider: str = AZURE_DEVOPS) -> list[Pe
         browser.sign_in(name, provider=provider)
         return Person(name, browser.http.cookies.get_dict())
 
-    numbers = _numbers[host.environment["AZURE_DEVOPS_URL"]]
     with ThreadPoolExecutor(4) as pool:
-        return list(pool.map(sign_in, [f"user{next(numbers):04}" for _ in range(people)]))
+        return list(pool.map(sign_in, [f"user{next(_numbers):04}" for _ in range(people)]))
 
 
 def held(simulator: Simulator, people: Iterable[Person]) -> list[dict[str, Any]]:

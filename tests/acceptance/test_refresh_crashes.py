@@ -18,6 +18,7 @@ from tests.acceptance.refreshing import (
     MODES,
     OVER,
     PAST_THE_LEASE,
+    PEOPLE,
     SERVES,
     TOKEN_LIFE,
     Person,
@@ -99,7 +100,7 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def scene(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    site.simulator.settings(people_count=2000)
+    site.simulator.settings(people_count=PEOPLE)
     return Scene(site, tmp_path_factory.mktemp("traps"))
 
 

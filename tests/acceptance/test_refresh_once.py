@@ -10,6 +10,7 @@ from shared.oauth.provider import AZURE_DEVOPS, ENTRA
 from tests.acceptance.refreshing import (
     CONTOSO,
     OVER,
+    PEOPLE,
     SERVES,
     Person,
     arrive,
@@ -34,7 +35,7 @@ SLOW = 2.5
 @pytest.fixture(scope="module")
 def host(site: Site) -> Host:
     """Where people sign in, also those of the other tenant."""
-    site.simulator.settings(people_count=400)
+    site.simulator.settings(people_count=PEOPLE)
     return site.start_host(ENTRA_TENANT_ID=CONTOSO)
 
 

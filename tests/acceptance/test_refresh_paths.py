@@ -8,7 +8,7 @@ from itertools import cycle
 import pytest
 import requests
 
-from tests.acceptance.refreshing import arrive, assert_in_order, connection_of, held, is_signed_out, record_of
+from tests.acceptance.refreshing import PEOPLE, arrive, assert_in_order, connection_of, held, is_signed_out, record_of
 from tests.chaos_cases import Case
 from tests.evidence import Report
 from tests.site import Host, Simulator, Site
@@ -69,7 +69,7 @@ def test_tokens_are_asked_for_and_written_in_one_place_each(called: str, only_in
 
 @pytest.fixture(scope="module")
 def fleet(site: Site) -> list[Host]:
-    site.simulator.settings(people_count=200)
+    site.simulator.settings(people_count=PEOPLE)
     return site.start_hosts(PROCESSES, clock_offset=AHEAD)
 
 

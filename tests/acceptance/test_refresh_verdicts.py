@@ -14,6 +14,7 @@ from tests.acceptance.refreshing import (
     CONTOSO,
     OVER,
     PAST_THE_LEASE,
+    PEOPLE,
     SERVES,
     arrive,
     assert_in_order,
@@ -84,7 +85,7 @@ AADSTS = {700082: ENDED, 50173: ENDED, 50076: ENDED, 70043: ENDED}
 
 @pytest.fixture(scope="module")
 def host(site: Site) -> Host:
-    site.simulator.settings(people_count=600)
+    site.simulator.settings(people_count=PEOPLE)
     return site.start_host(ENTRA_TENANT_ID=CONTOSO)
 
 
