@@ -27,11 +27,12 @@ from shared.errors import (
 from shared.models.custody import new_id
 from shared.needs import needs
 from shared.services import Services, services, static_files
-from shared.web import requests
+from shared.web import queries, requests
 from shared.web.answers import Answer, redirect, to_response
 from shared.web.headers import security_headers
 from shared.web.negotiation import Wants, wants
 from shared.web.pages import Frame, Pages
+from shared.web.queries import Parameters
 from shared.web.requests import Request, Route
 from shared.web.visit import Visit
 
@@ -41,32 +42,46 @@ Handler = Callable[[Visit], Answer]
 BareHandler = Callable[[Request, dict[str, str]], Answer]
 HttpFunction = Callable[[func.HttpRequest], func.HttpResponse]
 
+ROUTES: dict[str, Route] = {}
+"""What each function takes, by its name: filled as the blueprints are imported; the contract is made of it."""
+
 
 def anyone(
-    blueprint: func.Blueprint, route: str, *methods: str, max_query: int = requests.MAX_QUERY
+    blueprint: func.Blueprint,
+    route: str,
+    *methods: str,
+    max_query: int = requests.MAX_QUERY,
+    query: Parameters | None = (),
 ) -> Callable[[Handler], HttpFunction]:
-    """Register a page that needs no session; without methods it takes all."""
-    return lambda handler: _register(blueprint, Route(route, methods, max_query), handler, lambda visit: visit)
+    """Register a page that needs no session; without methods it takes all, with `query` None it judges its query."""
+    declared = Route(route, methods, max_query, query)
+    return lambda handler: _register(blueprint, declared, handler, lambda visit: visit)
 
 
-def signed_in(blueprint: func.Blueprint, route: str, *methods: str) -> Callable[[Handler], HttpFunction]:
+def signed_in(
+    blueprint: func.Blueprint, route: str, *methods: str, query: Parameters = ()
+) -> Callable[[Handler], HttpFunction]:
     """Register a page that only a live session may see."""
-    return lambda handler: _register(blueprint, Route(route, methods), handler, Visit.require_session)
+    return lambda handler: _register(blueprint, Route(route, methods, query=query), handler, Visit.require_session)
 
 
 def bare(blueprint: func.Blueprint, route: str, *methods: str) -> Callable[[BareHandler], HttpFunction]:
     """Register an answer that needs no settings, no store and no host name."""
 
+    declared = Route(route, methods)
+
     def register(handler: BareHandler) -> HttpFunction:
         def entry(req: func.HttpRequest) -> func.HttpResponse:
             request = requests.read(req)
             try:
-                answer = handler(request, requests.check(request, Route(route, methods)))
+                parameters = requests.check(request, declared)
+                queries.read(request.query, declared.query)
+                answer = handler(request, parameters)
             except AppError as error:
                 answer = _fallback_pages().error(error, _frame(), wants(request.header("accept")))
             return _respond(answer, request, None)
 
-        return _declare(blueprint, route, handler.__name__, handler.__doc__, entry)
+        return _declare(blueprint, declared, handler.__name__, handler.__doc__, entry)
 
     return register
 
@@ -101,7 +116,9 @@ def _register(
         visit: Visit | None = None
         try:
             _check_host(request, built)
-            visit = Visit(request, requests.check(request, route), built, correlation_id)
+            parameters = requests.check(request, route)
+            query = queries.read(request.query, route.query)
+            visit = Visit(request, parameters, built, correlation_id, query)
             answer = handler(admit(visit))
         except AppError as error:
             answer = _error_answer(error, request, built, visit)
@@ -110,13 +127,14 @@ def _register(
             answer = _error_answer(Unexpected(), request, built, visit)
         return _respond(answer, request, built)
 
-    return _declare(blueprint, route.template, handler.__name__, handler.__doc__, entry)
+    return _declare(blueprint, route, handler.__name__, handler.__doc__, entry)
 
 
-def _declare(blueprint: func.Blueprint, route: str, name: str, doc: str | None, entry: HttpFunction) -> HttpFunction:
+def _declare(blueprint: func.Blueprint, route: Route, name: str, doc: str | None, entry: HttpFunction) -> HttpFunction:
+    ROUTES[name] = route
     # functools.wraps would show the worker the handler's parameters, and it refuses those.
     entry.__name__, entry.__doc__ = name, doc
-    blueprint.route(route=route, auth_level=func.AuthLevel.ANONYMOUS)(entry)
+    blueprint.route(route=route.template, auth_level=func.AuthLevel.ANONYMOUS)(entry)
     return entry
 
 

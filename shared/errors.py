@@ -3,7 +3,7 @@
 AppError (never raised itself)
 ├── Unexpected              500  a bug of ours
 ├── NotConfigured           503  settings are missing or wrong; carries their names
-├── BadRequest              400  the request breaks a rule; also 413, 414, 431 by its subclass TooLarge
+├── BadRequest              400  the request breaks a rule; also 413, 414, 431 by TooLarge; BadParameter names it
 ├── NotFound                404
 ├── MethodNotAllowed        405  carries the allowed methods
 ├── WrongHost               421  carries PUBLIC_URL
@@ -93,6 +93,17 @@ class TooLarge(BadRequest):
     def __init__(self, status: int, advice: str) -> None:
         super().__init__(advice=advice)
         self.status = status
+
+
+class BadParameter(BadRequest):
+    """A query parameter is unknown, repeated or out of its range; `parameter` names it, or is "" if unfit to show."""
+
+    kind = "bad-parameter"
+    title = "A parameter of that address is not valid"
+
+    def __init__(self, parameter: str, advice: str) -> None:
+        super().__init__(advice=advice)
+        self.parameter = parameter
 
 
 class NotFound(AppError):
