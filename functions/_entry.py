@@ -18,9 +18,10 @@ from shared.errors import (
     ApiThrottled,
     AppError,
     Forbidden,
+    NotAllowedHere,
     NotConfigured,
     NotSignedIn,
-    SignInError,
+    ScopeMissing,
     Unexpected,
     WrongHost,
 )
@@ -160,10 +161,8 @@ def _error_answer(error: AppError, request: Request, built: Services, visit: Vis
 def _tell(error: AppError, built: Services, visit: Visit | None) -> None:
     """The audit events that errors mean; the rest is one line in the log, without a traceback."""
     user = visit.key.user_id if visit and visit.key else None
-    if isinstance(error, SignInError):
-        built.custody.emit("sign_in_failed", reason=error.reason)
-    elif isinstance(error, Forbidden | AccessDenied):
-        built.custody.emit("denied", user=user, reason=error.kind)
+    if isinstance(error, Forbidden | AccessDenied | ScopeMissing | NotAllowedHere):
+        built.custody.emit("denied", user=user, reason=error.reason)
     elif isinstance(error, ApiThrottled):
         built.custody.emit("upstream_throttled", user=user, seconds=error.retry_after)
     if error.status >= 500:

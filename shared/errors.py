@@ -165,6 +165,7 @@ class Forbidden(AppError):
     kind = "forbidden"
     title = "That form did not come from this session"
     advice = "Open the page again and repeat what you did. Nothing was changed."
+    reason = "forbidden"
 
 
 class SignInError(AppError):
@@ -313,6 +314,10 @@ class AppFault(ProviderError):
     reason = "app_fault"
 
 
+class RequestRefused(AppFault):
+    """`invalid_request` of a service that means it: this one request is wrong, which may be the fault of its code."""
+
+
 class Policy(ProviderError):
     """A policy of the person's company stands in the way."""
 
@@ -435,6 +440,7 @@ class AccessDenied(AzureDevOpsError):
         "Either you lack the permission, or the organization does not allow applications like this one "
         "(policy “Third-party application access via OAuth”). Ask an administrator of the organization."
     )
+    reason = "access_denied"
 
 
 class ScopeMissing(AzureDevOpsError):
@@ -443,6 +449,7 @@ class ScopeMissing(AzureDevOpsError):
     status = 403
     kind = "scope-missing"
     title = "This site was not granted that permission"
+    reason = "scope_missing"
 
     def __init__(self, scope: str) -> None:
         super().__init__(
@@ -460,6 +467,12 @@ class Absent(AzureDevOpsError):
     kind = "absent"
     title = "Azure DevOps knows nothing by this name"
     advice = "It does not exist, was renamed, or you may not see it."
+
+
+class NotAllowedHere(Absent):
+    """An organization that ALLOWED_ORGANIZATIONS leaves out: for the person the same as one that does not exist."""
+
+    reason = "organization_not_allowed"
 
 
 class ApiThrottled(AzureDevOpsError):

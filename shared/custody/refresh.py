@@ -285,9 +285,7 @@ def _refused(custody: Custody, connection: Connection, need: Need, error: Provid
     if isinstance(error, Suspect) and custody.faults.suspected(connection.provider, now):
         error = AppFault("too many suspect refusals in a row")
     if isinstance(error, AppFault):
-        if custody.faults.fault(connection.provider, now):
-            custody.emit("app_fault", provider=connection.provider, reason=error.reason)
-        error.retry_after = custody.faults.open_for(connection.provider, now)
+        custody.note_app_fault(connection.provider, error)
     current = _reload(custody, connection)
     if current.generation != connection.generation or current.sign_in_id != connection.sign_in_id:
         custody.emit("refresh_adopted", **_about(current), by=need.by)

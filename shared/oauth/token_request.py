@@ -17,7 +17,17 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
-from shared.errors import AppFault, GrantEnded, Policy, ProviderError, Suspect, Throttled, Unavailable, VaultError
+from shared.errors import (
+    AppFault,
+    GrantEnded,
+    Policy,
+    ProviderError,
+    RequestRefused,
+    Suspect,
+    Throttled,
+    Unavailable,
+    VaultError,
+)
 from shared.models.custody import Tokens
 from shared.oauth import entra_errors
 from shared.retry_after import parse_retry_after
@@ -85,6 +95,8 @@ class TokenEndpoint:
         ends = self._now() + DEADLINE
         try:
             return self._with_each_secret(form, ends)
+        except RequestRefused:
+            raise
         except AppFault:
             if not self._reread():
                 raise
@@ -99,6 +111,8 @@ class TokenEndpoint:
         for secret in secrets:
             try:
                 return self._post(form(secret), self._identify(secret), ends)
+            except RequestRefused:
+                raise
             except AppFault as error:
                 refused = error
         raise refused
@@ -182,7 +196,7 @@ def classify(status: int, answer: Mapping[str, Any]) -> ProviderError:
     known = _CLASSES.get(error) if isinstance(error, str) else None
     if error == "invalid_request":
         # The legacy service says so for a dead refresh token too (facts 1.6); only there it is PascalCase.
-        known = Suspect if "Error" in answer else AppFault
+        known = Suspect if "Error" in answer else RequestRefused
     if known is None:
         return Unavailable(f"identity service: {status} without a known error")
     meaning = entra_errors.meaning_of(str(answer.get("error_description", "")))

@@ -13,8 +13,8 @@ from shared.azure_devops.paging import Page
 from shared.custody import refresh, rules
 from shared.custody.sign_in import SessionKey
 from shared.errors import (
-    Absent,
     AzureDevOpsError,
+    NotAllowedHere,
     NotSignedIn,
     ProviderGone,
     SignInAgain,
@@ -135,11 +135,11 @@ class Visit:
             raise SignInAgain("the renewed token is rejected too") from None
 
     def organization(self) -> str:
-        """The organization of the address. Raises BadRequest for no legal name, Absent for one that is not allowed."""
+        """The organization of the address. Raises BadRequest for no legal name, NotAllowedHere."""
         name = names.organization(self.parameters["org"])
         allowed = self.services.config.allowed_organizations
         if allowed and name.lower() not in allowed:
-            raise Absent("an organization that is not allowed")
+            raise NotAllowedHere("an organization that is not allowed")
         return name
 
     def project(self) -> str:
