@@ -10,11 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, NoReturn, TypeGuard
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
 from shared.errors import (
@@ -28,6 +26,7 @@ from shared.errors import (
     Unavailable,
     VaultError,
 )
+from shared.http_session import new_session
 from shared.models.custody import Tokens
 from shared.oauth import entra_errors
 from shared.retry_after import parse_retry_after
@@ -53,16 +52,6 @@ _CLASSES: Mapping[str, type[ProviderError]] = {
     "temporarily_unavailable": Unavailable,
     "server_error": Unavailable,
 }
-
-
-def new_session() -> requests.Session:
-    """A session that follows no proxy variables, keeps no cookies and never retries a token POST by itself."""
-    session = requests.Session()
-    session.trust_env = False
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=32, max_retries=0))
-    return session
 
 
 class TokenEndpoint:

@@ -21,7 +21,8 @@ from shared.errors import (
     Unavailable,
     VaultError,
 )
-from shared.oauth.token_request import MAX_ANSWER_BYTES, TokenEndpoint, bounded_post, new_session, parse_token_response
+from shared.http_session import new_session
+from shared.oauth.token_request import MAX_ANSWER_BYTES, TokenEndpoint, bounded_post, parse_token_response
 from shared.sealing import id_of
 from tests.shared.azure_devops.scripted_server import Request, Response, Script, ScriptedServer, answer_json
 from tests.shared.oauth.conftest import Clock
