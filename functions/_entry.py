@@ -140,9 +140,7 @@ def _declare(blueprint: func.Blueprint, route: Route, name: str, doc: str | None
 
 
 def _check_host(request: Request, built: Services) -> None:
-    host = (request.header("host") or "").lower()
-    own = built.config.public_url.partition("://")[2].lower()
-    if host != own and host not in built.config.allowed_hosts:
+    if not built.config.answers_to(request.header("host") or ""):
         raise WrongHost(built.config.public_url)
 
 
