@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 import azure.functions as func
 
-from shared.azure_devops.names import decode_segment
+from shared.azure_devops import names
 from shared.errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, TooLarge
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ MAX_PARAMETERS = 50
 MAX_LOCAL_PATH = 800
 """It travels in a sealed cookie: five pending sign-ins and a session must fit in a Cookie header of 8 KB (B6)."""
 
+_NAMES = {"org": names.organization, "project": names.project}
+"""What the names in a path must be, wherever a route has them: they are judged before a session is looked up."""
 _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -67,7 +69,7 @@ class Route:
             if part.startswith("{"):
                 if not raw:
                     raise NotFound(self.template)
-                found[part.strip("{?}")] = decode_segment(raw)
+                found[part.strip("{?}")] = names.decode_segment(raw)
             elif part != raw:
                 raise NotFound(self.template)
         return found
@@ -83,7 +85,7 @@ def read(req: func.HttpRequest) -> Request:
 
 
 def check(request: Request, route: Route) -> dict[str, str]:
-    """Size limits first, then the path, then the method; the parameters of the route, or the error that fits."""
+    """Size limits, path, method, names, in this order; the parameters of the route, or the error that fits."""
     if len(request.path) > MAX_PATH:
         raise TooLarge(414, f"The address is longer than {MAX_PATH} characters.")
     if len(request.query) > route.max_query:
@@ -95,6 +97,9 @@ def check(request: Request, route: Route) -> dict[str, str]:
     parameters = route.match(request.path)
     if route.methods and request.method not in route.methods:
         raise MethodNotAllowed(route.methods)
+    for name, rule in _NAMES.items():
+        if name in parameters:
+            rule(parameters[name])
     return parameters
 
 

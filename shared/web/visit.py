@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from shared.azure_devops import names
 from shared.azure_devops.client import AzureDevOps, Caller
 from shared.azure_devops.paging import Page
 from shared.custody import refresh, rules
@@ -135,16 +134,16 @@ class Visit:
             raise SignInAgain("the renewed token is rejected too") from None
 
     def organization(self) -> str:
-        """The organization of the address. Raises BadRequest for no legal name, NotAllowedHere."""
-        name = names.organization(self.parameters["org"])
+        """The organization of the address. Raises NotAllowedHere."""
+        name = self.parameters["org"]
         allowed = self.services.config.allowed_organizations
         if allowed and name.lower() not in allowed:
             raise NotAllowedHere("an organization that is not allowed")
         return name
 
     def project(self) -> str:
-        """The project of the address. Raises BadRequest for no legal name."""
-        return names.project(self.parameters["project"])
+        """The project of the address."""
+        return self.parameters["project"]
 
     def paging(self) -> tuple[int, str | None]:
         """`top` and `continuation` of a list that declares `queries.paged`."""
