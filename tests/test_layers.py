@@ -32,14 +32,15 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "shared.custody": ("shared.custody", "shared.oauth.provider", "shared.events", *PURE),
     "shared.custody.rules": PURE,
     "shared.storage": ("shared.storage", *PURE),
-    "shared.azure_devops": ("shared.azure_devops", "shared.retry_after", *PURE),
-    "shared.oauth": ("shared.oauth", "shared.retry_after", *PURE),
+    "shared.azure_devops": ("shared.azure_devops", "shared.http_session", "shared.retry_after", *PURE),
+    "shared.oauth": ("shared.oauth", "shared.http_session", "shared.retry_after", *PURE),
     "shared.oauth.entra_errors": PURE,
     "shared.oauth.provider": PURE,
     "shared.sealing": ("shared.errors",),
     "shared.models": ("shared.models",),
     "shared.errors": (),
     "shared.events": (),
+    "shared.http_session": (),
     "shared.retry_after": (),
     "shared.scopes": (),
     "shared.needs": ("shared.config", *PURE),
@@ -57,7 +58,8 @@ ONLY_IN: Mapping[str, tuple[str, ...]] = {
     "azure.keyvault": ("shared.vault",),
     "cryptography": ("shared.sealing",),
     "jinja2": ("shared.web.pages",),
-    "requests": ("shared.storage.tables", "shared.azure_devops", "shared.oauth.token_request"),
+    "requests": ("shared.storage.tables", "shared.azure_devops", "shared.oauth.token_request", "shared.http_session"),
+    "urllib3": ("shared.azure_devops", "shared.oauth.token_request", "shared.http_session"),
 }
 """Libraries of other people, and the modules of the application that may know them."""
 

@@ -13,6 +13,7 @@ from shared.errors import (
     AccessDenied,
     AppError,
     AzureDevOpsError,
+    BadParameter,
     ClaimsChallenge,
     MethodNotAllowed,
     NotConfigured,
@@ -58,7 +59,10 @@ class Frame:
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The body of a JSON error (RFC 9457). `problems` names the settings that are missing or wrong."""
+    """The body of a JSON error (RFC 9457).
+
+    `problems` names the settings that are missing or wrong, `parameter` the query parameter that is not valid.
+    """
 
     type: str
     title: str
@@ -66,6 +70,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str
     correlation_id: str
     problems: list[str] = []
+    parameter: str = ""
 
 
 class Pages:
@@ -126,6 +131,7 @@ def _problem(error: AppError, frame: Frame) -> Problem:
         detail=error.advice,
         correlation_id=frame.correlation_id,
         problems=list(error.problems) if isinstance(error, NotConfigured) else [],
+        parameter=error.parameter if isinstance(error, BadParameter) else "",
     )
 
 
