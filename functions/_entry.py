@@ -49,9 +49,15 @@ def anyone(
     return lambda handler: _register(blueprint, Route(route, methods, max_query), handler, lambda visit: visit)
 
 
-def signed_in(blueprint: func.Blueprint, route: str, *methods: str) -> Callable[[Handler], HttpFunction]:
-    """Register a page that only a live session may see."""
-    return lambda handler: _register(blueprint, Route(route, methods), handler, Visit.require_session)
+def signed_in(
+    blueprint: func.Blueprint, route: str, *methods: str, everything: bool = False
+) -> Callable[[Handler], HttpFunction]:
+    """Register a page that only a live session may see; with `everything` the visit's record holds all sessions."""
+
+    def admit(visit: Visit) -> Visit:
+        return visit.require_session(everything=everything)
+
+    return lambda handler: _register(blueprint, Route(route, methods), handler, admit)
 
 
 def bare(blueprint: func.Blueprint, route: str, *methods: str) -> Callable[[BareHandler], HttpFunction]:

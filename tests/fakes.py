@@ -126,6 +126,14 @@ class MemoryConnections:
     def load_session(self, user_id: str, session_hash: str) -> UserRecord:
         return self._play("load_session", lambda: self._read(user_id, session_hash))
 
+    def load_revocations(self, user_id: str, ids: Sequence[str]) -> tuple[Revocation, ...]:
+        if not ids:
+            return ()
+        return self._play(
+            "load_revocations",
+            lambda: tuple(row for row in self._read(user_id, None).revocations if row.id in ids),
+        )
+
     def open_session(
         self,
         record: UserRecord,
@@ -533,7 +541,7 @@ class World:
     def sign_in(self, subject: str = "ada", previous: SessionKey | None = None) -> SessionKey:
         """A whole sign-in of this person."""
         _, login = begin(self.custody, self.provider.name, "/dashboard")
-        return finish(self.custody, login, self.code(subject), browser="Firefox on Linux", previous=previous)
+        return finish(self.custody, login, self.code(subject), browser="Firefox on Linux", previous=previous).key
 
     def code(self, subject: str = "ada") -> str:
         """A new authorization code."""

@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from shared.custody import Custody, refresh, rules
-from shared.custody.sign_out import sign_out
+from shared.custody.sign_out import Receipt, sign_out
 from shared.errors import (
     AppError,
     AppFault,
@@ -54,6 +54,14 @@ class SessionKey:
         return sha256_hex(self.secret)
 
 
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A finished sign-in; `left` is what ended with it when another person had a session in this browser."""
+
+    key: SessionKey
+    left: Receipt | None = None
+
+
 def begin(
     custody: Custody, provider_name: str | None, return_to: str, *, claims: str = "", consent: bool = False
 ) -> tuple[str, Login]:
@@ -77,7 +85,7 @@ def begin(
     return provider.authorization_url(login, claims=claims, consent=consent), login
 
 
-def finish(custody: Custody, login: Login, code: str, *, browser: str, previous: SessionKey | None) -> SessionKey:
+def finish(custody: Custody, login: Login, code: str, *, browser: str, previous: SessionKey | None) -> SignedIn:
     """Turn an authorization code into a session; all checks that need no store are behind us.
 
     `browser` is a short description for the account page; `previous` the session that this browser had: it ends.
@@ -97,10 +105,10 @@ def finish(custody: Custody, login: Login, code: str, *, browser: str, previous:
     except AppError:
         _withdraw(provider, tokens)
         raise
-    if previous and previous.user_id != new.user_id:
-        sign_out(custody, previous.user_id, previous.hash)
+    other = previous if previous and previous.user_id != new.user_id else None
+    left = sign_out(custody, other.user_id, other.hash) if other else None
     custody.emit("sign_in_completed", provider=provider.name, user=new.user_id, session=new.hash)
-    return new
+    return SignedIn(new, left)
 
 
 class _MayBeStoredError(StoreError):

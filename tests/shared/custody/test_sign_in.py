@@ -33,7 +33,7 @@ OPEN = "connections.open_session"
 
 def finish_with(world: World, code: str | None = None, previous=None, login=None):
     login = login or begin(world.custody, "azure-devops", "/dashboard")[1]
-    return finish(world.custody, login, code or world.code(), browser="Firefox", previous=previous)
+    return finish(world.custody, login, code or world.code(), browser="Firefox", previous=previous).key
 
 
 class TestBegin:
