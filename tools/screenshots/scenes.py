@@ -30,8 +30,8 @@ class SceneError(Exception):
 class Scene:
     """A page in one state.
 
-    `address` names an origin of the stage; `presses` are buttons to click there, in turn; `elsewhere` are the user agents
-    of further browsers in which the person is signed in. The fault holds until the last button is pressed.
+    `address` names an origin of the stage; `presses` are buttons to click there, in turn; `elsewhere` are the user
+    agents of further browsers in which the person is signed in. The fault holds until the last button is pressed.
     """
 
     name: str

@@ -372,7 +372,7 @@ def receipt(pages, **changes):
 @pytest.mark.parametrize(
     ("status", "words", "button"),
     [
-        ("live", "We renew the access token by itself", False),
+        ("live", "is renewed before it ends", False),
         ("suspect", "try again at 24 Nov 2026, 14:50 UTC", False),
         ("reconnect", "Sign in again to go on", True),
     ],
