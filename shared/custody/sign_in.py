@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from shared.custody import Custody, refresh, rules
 from shared.custody.sign_out import Receipt, sign_out
@@ -39,6 +40,8 @@ from shared.models.custody import (
 from shared.oauth.provider import Provider
 
 ROUNDS = 5
+STORE_WITHIN = timedelta(seconds=4)
+"""After that no further round begins: a person's request ends within ten seconds (acceptance S2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,10 @@ def finish(custody: Custody, login: Login, code: str, *, browser: str, previous:
     return SignedIn(new, left)
 
 
+class _NoReplyError(Exception):
+    """The transaction may have been done."""
+
+
 class _MayBeStoredError(StoreError):
     """The transaction got no reply. If it came through, other browsers of this person live on these tokens."""
 
@@ -141,38 +148,68 @@ def _store(
     browser: str,
     previous: SessionKey | None,
 ) -> None:
-    """Load, hint, one transaction; when the partition changed meanwhile, load and go on from there."""
+    """Load, hint, one transaction; when the partition changed, or no reply came, load and go on from there.
+
+    Raises _MayBeStoredError when no reply came and other browsers may live on the tokens by now. After any other error
+    nobody does: where there was no connection before, that of a stored one has a session without a browser.
+    """
+    ends = custody.now() + STORE_WITHIN
+    unanswered: StoreError | None = None
     for _ in range(ROUNDS):
-        record = custody.connections.load(key.user_id)
-        connection = _connection(custody, provider, tokens, identity, record)
-        session = _session(custody, key, browser)
-        evicted = _evicted(custody, record, previous)
-        replaced = None
-        if record.connection and provider.offers_revocation:
-            replaced = refresh.revocation_of(record.connection, custody.now())
-        kept = tuple(old for old in record.sessions if old not in evicted)
-        after = dataclasses.replace(
-            record,
-            connection=connection,
-            sessions=(*kept, session),
-            revocations=(*record.revocations, replaced) if replaced else record.revocations,
-        )
-        look = rules.next_look(after, custody.now(), custody.limits, custody.margin)
-        assert look is not None
-        custody.due.put([Hint(look, key.user_id)])
         try:
-            custody.connections.open_session(record, connection, session, evicted=evicted, replaced=replaced)
+            record = custody.connections.load(key.user_id)
+            if any(session.hash == key.hash for session in record.sessions):
+                return
+            connection = _connection(custody, provider, tokens, identity, record)
+            _open(custody, provider, record, connection, _session(custody, key, browser), previous)
         except Fenced:
             continue
-        except StoreError as error:
-            raise _MayBeStoredError(str(error)) from None
-        except TooLargeToStoreError:
-            raise SignInRefused(
-                "a token is too large to store",
-                advice="The tokens of your account are larger than this site can store. Nothing was kept.",
-            ) from None
-        return
-    raise StoreError("the user's rows changed too often during the sign-in")
+        except _NoReplyError as error:
+            unanswered = _MayBeStoredError(str(error)) if record.connection_etag else StoreError(str(error))
+            if custody.now() >= ends:
+                break
+            custody.sleep(rules.SAVE_PAUSE.total_seconds())
+        except AppError as error:
+            raise unanswered or error from None
+        else:
+            return
+    raise unanswered or StoreError("the user's rows changed too often during the sign-in")
+
+
+def _open(
+    custody: Custody,
+    provider: Provider,
+    record: UserRecord,
+    connection: Connection,
+    session: Session,
+    previous: SessionKey | None,
+) -> None:
+    """The hint, then the transaction. Raises Fenced, _NoReplyError when it may have been done, SignInRefused."""
+    evicted = _evicted(custody, record, previous)
+    replaced = None
+    if record.connection and provider.offers_revocation:
+        replaced = refresh.revocation_of(record.connection, custody.now())
+    kept = tuple(old for old in record.sessions if old not in evicted)
+    after = dataclasses.replace(
+        record,
+        connection=connection,
+        sessions=(*kept, session),
+        revocations=(*record.revocations, replaced) if replaced else record.revocations,
+    )
+    look = rules.next_look(after, custody.now(), custody.limits, custody.margin)
+    assert look is not None
+    custody.due.put([Hint(look, record.user_id)])
+    try:
+        custody.connections.open_session(record, connection, session, evicted=evicted, replaced=replaced)
+    except Fenced:
+        raise
+    except StoreError as error:
+        raise _NoReplyError(str(error)) from None
+    except TooLargeToStoreError:
+        raise SignInRefused(
+            "a token is too large to store",
+            advice="The tokens of your account are larger than this site can store. Nothing was kept.",
+        ) from None
 
 
 def _connection(
