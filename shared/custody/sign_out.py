@@ -1,5 +1,6 @@
 """Sign-out: the local end first and at once; then one short attempt to revoke upstream, the timer does the rest."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from datetime import datetime, timedelta
 from shared.custody import Custody, refresh, rules
 from shared.errors import Fenced, NotSignedIn, SessionUnknown, StoreError
 from shared.models.custody import Hint, Revocation, Session, UserRecord
-from shared.oauth.provider import Revoked
+from shared.oauth.provider import RevocationAnswer, Revoked
 
 ROUNDS = 5
 REVOCATIONS_TOLD = 10
@@ -123,9 +124,9 @@ def end_connection(custody: Custody, record: UserRecord, *, reason: str, patienc
         custody.emit("connection_ended", user=record.user_id, provider=connection.provider, reason=reason)
     outcome = Revoked.NOT_OFFERED if connection else None
     if revocation:
-        outcome = revoke(custody, revocation, patience)
-        if outcome is not Revoked.LATER:
-            settle(custody, record.user_id, revocation, outcome)
+        answer = revoke(custody, revocation, patience)
+        outcome = answer.outcome
+        _note(custody, record.user_id, revocation, answer)
     return Receipt(
         user_id=record.user_id,
         at=now,
@@ -142,20 +143,33 @@ def _told(record: UserRecord, revocation: Revocation | None) -> tuple[str, ...]:
     return (own + waiting)[:REVOCATIONS_TOLD]
 
 
-def revoke(custody: Custody, revocation: Revocation, patience: timedelta) -> Revoked:
+def _note(custody: Custody, user_id: str, revocation: Revocation, answer: RevocationAnswer) -> None:
+    """Settle, or wait for longer than the 30 s that the row says already where the service asks for that."""
+    if answer.outcome is not Revoked.LATER:
+        settle(custody, user_id, revocation, answer.outcome)
+        return
+    asked = rules.revocation_pause(1, answer.retry_after)
+    if asked > rules.SOONEST_LOOK:
+        with contextlib.suppress(StoreError):
+            delayed = dataclasses.replace(revocation, retry_at=custody.now() + asked)
+            custody.connections.update_revocation(user_id, delayed)
+
+
+def revoke(custody: Custody, revocation: Revocation, patience: timedelta) -> RevocationAnswer:
     """One attempt for both tokens, `patience` in all; both must be settled for the revocation to be."""
     provider = custody.providers.get(revocation.provider)
     if provider is None or not provider.offers_revocation:
-        return Revoked.NOT_OFFERED
+        return RevocationAnswer(Revoked.NOT_OFFERED)
     ends = custody.now() + patience
     answers = [
         provider.revoke(token, hint, timeout=ends - custody.now())
         for hint, token in (("refresh_token", revocation.refresh_token), ("access_token", revocation.access_token))
         if token
     ]
-    if Revoked.LATER in answers:
-        return Revoked.LATER
-    return Revoked.NOT_OFFERED if Revoked.NOT_OFFERED in answers else Revoked.DONE
+    outcomes = [answer.outcome for answer in answers]
+    if Revoked.LATER in outcomes:
+        return RevocationAnswer(Revoked.LATER, max(answer.retry_after or 0 for answer in answers))
+    return RevocationAnswer(Revoked.NOT_OFFERED if Revoked.NOT_OFFERED in outcomes else Revoked.DONE)
 
 
 def settle(custody: Custody, user_id: str, revocation: Revocation, outcome: Revoked) -> Revocation:

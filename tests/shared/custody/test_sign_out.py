@@ -80,6 +80,29 @@ def test_what_was_not_settled_for_both_waits_sealed_for_the_timer(world, answers
     assert kept.give_up_at == world.clock.now() + timedelta(days=90)
 
 
+@pytest.mark.parametrize(("asked", "waited"), [(None, 30), (10, 30), (120, 120)])
+def test_the_timer_is_told_when_the_service_asks_to_wait_longer_than_thirty_seconds(world, asked, waited):
+    """Then alone it costs another operation; its trouble changes nothing."""
+    key = world.sign_in("ada")
+    world.provider.revocation_answers.append(Revoked.LATER)
+    world.provider.revocation_pause = asked
+    start = len(world.journal.calls)
+    out(world, key)
+    (kept,) = world.record(key.user_id).revocations
+    assert kept.retry_at == world.clock.now() + timedelta(seconds=waited)
+    assert world.journal.since(start).count("connections.update_revocation") == (waited > 30)
+
+
+def test_a_pause_that_cannot_be_written_is_the_usual_one(world):
+    key = world.sign_in("ada")
+    world.provider.revocation_answers.append(Revoked.LATER)
+    world.provider.revocation_pause = 120
+    world.journal.before("connections.update_revocation", StoreError("down"))
+    assert out(world, key).upstream is Revoked.LATER
+    (kept,) = world.record(key.user_id).revocations
+    assert kept.retry_at == world.clock.now() + rules.SOONEST_LOOK
+
+
 def test_a_provider_that_turns_out_to_have_no_endpoint_is_told_so(world):
     key = world.sign_in("ada")
     world.provider.revocation_answers.append(Revoked.NOT_OFFERED)
