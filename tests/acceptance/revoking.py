@@ -39,11 +39,11 @@ class Fleet:
     folder: Path
     clock: MovableClock
 
-    def launch(self, *traps: Trap) -> Trapped:
+    def launch(self, *traps: Trap, **settings: str) -> Trapped:
         """Start a host without waiting for it."""
         armed = Traps(self.folder / f"traps-{next(_numbers)}")
         armed.arm(*traps)
-        host = self.site.launch_host(services=SERVICES, **armed.setting, **self.clock.setting)
+        host = self.site.launch_host(services=SERVICES, **armed.setting, **self.clock.setting, **settings)
         return Trapped(host, armed)
 
     def records(self, users: Iterable[str]) -> dict[str, UserRecord]:
