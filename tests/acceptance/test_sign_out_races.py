@@ -25,6 +25,7 @@ PER_TICK = 8
 """The timer looks at so many people at once."""
 DUE = timedelta(minutes=56)
 """After so much of an hour a token is due for a request, and still serves."""
+NOT_YET_DUE = timedelta(minutes=40)
 ANSWERS = {200, 303, 401, 503}
 _numbers = count(1)
 
@@ -69,11 +70,15 @@ def returning(browser: Browser, person: Person) -> Action:
 
 @dataclass(frozen=True)
 class Race:
-    """What is done at once, and how many sessions the person has before; whether a new one may come of it."""
+    """What is done at once, and how many sessions the person has before; whether a new one may come of it.
+
+    `spread` is in seconds: sign-outs alone take milliseconds, so that they meet only when they begin together.
+    """
 
     runners: Callable[[Person], Sequence[Action]]
     sessions: int
     may_sign_in: bool = False
+    spread: float = IDP_DELAY + 0.3
 
 
 def other_process(person: Person) -> Browser:
@@ -92,10 +97,10 @@ RACES = {
     "logout, refresh": Race(lambda it: [looking(other_process(it)), leaving(it.here)], 1),
     "logout, callback of another browser": Race(lambda it: [a_new_browser(it), leaving(it.here)], 1, True),
     "logout, callback of the same browser": Race(lambda it: [this_browser_again(it), leaving(it.here)], 1, True),
-    "logout, logout of the last other": Race(lambda it: [leaving(it.there), leaving(it.here)], 2),
+    "logout, logout of the last other": Race(lambda it: [leaving(it.there), leaving(it.here)], 2, spread=0),
     "disconnect, refresh of the other": Race(lambda it: [looking(it.there), leaving(it.here, "/auth/disconnect")], 2),
     "disconnect, logout of the last other": Race(
-        lambda it: [leaving(it.there), leaving(it.here, "/auth/disconnect")], 2
+        lambda it: [leaving(it.there), leaving(it.here, "/auth/disconnect")], 2, spread=0
     ),
     "disconnect, callback, refresh": Race(
         lambda it: [looking(other_process(it)), a_new_browser(it), leaving(it.here, "/auth/disconnect")], 1, True
@@ -148,13 +153,19 @@ def raced(
     with ThreadPoolExecutor(8) as pool:
         people = list(pool.map(lambda race: signed_in(pair, race[1].sessions), races))
     users = [person.user_id for person in people]
-    fleet.clock.advance(DUE)
+    if with_timer:  # whoever left in the batches before is looked at first, so that the race is with these people
+        fleet.clock.advance(NOT_YET_DUE)
+        tick(pair[1])
+    fleet.clock.advance(DUE - NOT_YET_DUE if with_timer else DUE)
     runners = [race.runners(person) for (_, race), person in zip(races, people, strict=True)]
     simulator.settings(token_latency=IDP_DELAY)
     jitter = random.Random(len(users))
     with ThreadPoolExecutor(3 * len(races) + 1) as pool:
         timer = pool.submit(tick, pair[1]) if with_timer else None
-        done = [[pool.submit(after, jitter.uniform(0, IDP_DELAY + 0.3), run) for run in runs] for runs in runners]
+        done = [
+            [pool.submit(after, jitter.uniform(0, race.spread), run) for run in runs]
+            for (_, race), runs in zip(races, runners, strict=True)
+        ]
         replies = [[each.result() for each in runs] for runs in done]
         report = timer.result() if timer else {}
     simulator.settings(token_latency=0)
