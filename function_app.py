@@ -3,14 +3,17 @@
 import azure.functions as func
 
 from functions import (
+    account,
     builds,
     callback,
     dashboard,
+    disconnect,
     health,
     home,
     login,
     logout,
     projects,
+    receipt,
     refresh_tokens,
     repos,
     static,
@@ -25,6 +28,9 @@ for module in (
     login,
     callback,
     logout,
+    disconnect,
+    receipt,
+    account,
     dashboard,
     projects,
     work_items,

@@ -60,10 +60,14 @@ def anyone(
 
 
 def signed_in(
-    blueprint: func.Blueprint, route: str, *methods: str, query: Parameters = ()
+    blueprint: func.Blueprint, route: str, *methods: str, query: Parameters = (), everything: bool = False
 ) -> Callable[[Handler], HttpFunction]:
-    """Register a page that only a live session may see."""
-    return lambda handler: _register(blueprint, Route(route, methods, query=query), handler, Visit.require_session)
+    """Register a page that only a live session may see; with `everything` the visit's record holds all sessions."""
+
+    def admit(visit: Visit) -> Visit:
+        return visit.require_session(everything=everything)
+
+    return lambda handler: _register(blueprint, Route(route, methods, query=query), handler, admit)
 
 
 def bare(blueprint: func.Blueprint, route: str, *methods: str) -> Callable[[BareHandler], HttpFunction]:

@@ -3,7 +3,7 @@
 import azure.functions as func
 
 from functions import _entry
-from shared.custody.sign_out import sign_out
+from shared.custody import sign_out
 from shared.errors import NotSignedIn
 from shared.web import farewell
 from shared.web.answers import Answer
@@ -14,12 +14,15 @@ blueprint = func.Blueprint()
 
 @_entry.anyone(blueprint, "auth/logout", "GET", "HEAD", "POST")
 def logout(visit: Visit) -> Answer:
-    """GET shows a page with a button; POST ends this session, and with the last one the connection."""
+    """GET shows a page with a button; POST ends this session, or with `session` another one of one's own."""
     if visit.request.method != "POST":
         visit.signed_in()
         return visit.page("logout.html")
     if visit.key is None:
         raise NotSignedIn("no session cookie")
-    visit.form(())
-    receipt = sign_out(visit.services.custody, visit.key.user_id, visit.key.hash)
-    return farewell.page(visit, receipt)
+    digits = farewell.chosen_session(visit)
+    custody, key = visit.services.custody, visit.key
+    if key.hash.startswith(digits):
+        return farewell.leave(visit, sign_out.sign_out(custody, key.user_id, key.hash))
+    sign_out.sign_out_another(custody, key.user_id, key.hash, digits)
+    return farewell.back_to_account()

@@ -115,6 +115,22 @@ class NotFound(AppError):
     advice = "Check the address, or start again from the home page."
 
 
+class SessionUnknown(NotFound):
+    """None of the person's own sessions is the one to end."""
+
+    kind = "session-unknown"
+    title = "That session is not there any more"
+    advice = "It ended meanwhile, or it never was one of yours. Your account page lists those that are open."
+
+
+class NoReceipt(NotFound):
+    """This browser has no receipt, or none that opens."""
+
+    kind = "no-receipt"
+    title = "There is no receipt to show"
+    advice = "A receipt of a sign-out is kept for a day, in the browser that signed out."
+
+
 class MethodNotAllowed(AppError):
     """The page exists, but not for this method."""
 

@@ -20,7 +20,7 @@ from shared.custody.rules import Limits
 from shared.custody.sign_in import SessionKey, begin, finish
 from shared.errors import Fenced, GrantEnded, Unavailable, UnknownKey, Unreadable
 from shared.models.custody import Connection, Identity, Login, Revocation, Session, Tokens, UserRecord, new_id
-from shared.oauth.provider import Revoked
+from shared.oauth.provider import RevocationAnswer, Revoked
 from shared.sealing import Keyring
 from shared.storage.due import Hint
 from shared.storage.logins import KEPT, bucket
@@ -125,6 +125,14 @@ class MemoryConnections:
 
     def load_session(self, user_id: str, session_hash: str) -> UserRecord:
         return self._play("load_session", lambda: self._read(user_id, session_hash))
+
+    def load_revocations(self, user_id: str, ids: Sequence[str]) -> tuple[Revocation, ...]:
+        if not ids:
+            return ()
+        return self._play(
+            "load_revocations",
+            lambda: tuple(row for row in self._read(user_id, None).revocations if row.id in ids),
+        )
 
     def open_session(
         self,
@@ -398,6 +406,7 @@ class FakeProvider:
         self.omits_refresh_token = False
         self.token_size = 0
         self.revocation_answers: deque[Revoked] = deque()
+        self.revocation_pause: float | None = None
         self.revoked: list[str] = []
         self.patience: list[timedelta] = []
         self.replays = 0
@@ -439,17 +448,17 @@ class FakeProvider:
 
         return self._journal.play("provider.refresh", lambda: self._locked(work))
 
-    def revoke(self, token: str, hint: str, *, timeout: timedelta) -> Revoked:
-        def work() -> Revoked:
+    def revoke(self, token: str, hint: str, *, timeout: timedelta) -> RevocationAnswer:
+        def work() -> RevocationAnswer:
             if timeout <= timedelta(0):
-                return Revoked.LATER
+                return RevocationAnswer(Revoked.LATER)
             self.patience.append(timeout)
             answer = self.revocation_answers.popleft() if self.revocation_answers else Revoked.DONE
             if answer is Revoked.DONE:
                 self.revoked.append(token)
                 if hint == "refresh_token" and token in self._refresh_tokens:
                     self._dead_families.add(self._refresh_tokens[token].family)
-            return answer
+            return RevocationAnswer(answer, self.revocation_pause if answer is Revoked.LATER else None)
 
         return self._journal.play("provider.revoke", lambda: self._locked(work))
 
@@ -533,7 +542,7 @@ class World:
     def sign_in(self, subject: str = "ada", previous: SessionKey | None = None) -> SessionKey:
         """A whole sign-in of this person."""
         _, login = begin(self.custody, self.provider.name, "/dashboard")
-        return finish(self.custody, login, self.code(subject), browser="Firefox on Linux", previous=previous)
+        return finish(self.custody, login, self.code(subject), browser="Firefox on Linux", previous=previous).key
 
     def code(self, subject: str = "ada") -> str:
         """A new authorization code."""

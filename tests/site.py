@@ -139,14 +139,21 @@ class Browser:
         assert found, "no sign-out form: not signed in?"
         return found[1]
 
-    def sign_out(self) -> requests.Response:
+    def post(self, path: str, csrf: str | None = None, **fields: str) -> requests.Response:
+        """Send a form of ours, as one of our pages would; redirects are not followed."""
         return self.http.post(
-            f"{self.base}/auth/logout",
-            data={"csrf": self.csrf()},
+            self.base + path,
+            data={"csrf": csrf or self.csrf(), **fields},
             headers={"Sec-Fetch-Site": "same-origin"},
             allow_redirects=False,
-            timeout=30,
+            timeout=60,
         )
+
+    def sign_out(self) -> requests.Response:
+        """Sign out and follow to the receipt."""
+        answer = self.post("/auth/logout")
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/auth/receipt"), answer.text
+        return self.get("/auth/receipt")
 
 
 @dataclass

@@ -27,6 +27,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
         "shared.azure_devops",
         "shared.oauth.entra_errors",
         "shared.oauth.provider",
+        "shared.scopes",
         *PURE,
     ),
     "shared.custody": ("shared.custody", "shared.oauth.provider", "shared.events", *PURE),

@@ -115,9 +115,9 @@ def retry_pause(failures: int) -> timedelta:
     return min(SHORT_RETRY * _doublings(failures), LONGEST_RETRY)
 
 
-def revocation_pause(attempts: int) -> timedelta:
-    """After the n-th attempt to revoke: 30 s, doubling to an hour."""
-    return cooldown(attempts)
+def revocation_pause(attempts: int, retry_after: float | None = None) -> timedelta:
+    """After the n-th attempt to revoke: 30 s, doubling to an hour, and never less than the service asks for."""
+    return max(cooldown(attempts), timedelta(seconds=retry_after or 0))
 
 
 def marked(connection: Connection, error: ProviderError, now: datetime) -> Connection:

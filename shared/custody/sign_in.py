@@ -2,9 +2,10 @@
 
 import dataclasses
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from shared.custody import Custody, refresh, rules
-from shared.custody.sign_out import sign_out
+from shared.custody.sign_out import Receipt, sign_out
 from shared.errors import (
     AppError,
     AppFault,
@@ -40,6 +41,8 @@ from shared.models.custody import (
 from shared.oauth.provider import Provider
 
 ROUNDS = 5
+STORE_WITHIN = timedelta(seconds=4)
+"""After that no further round begins: a person's request ends within ten seconds (acceptance S2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,14 @@ class SessionKey:
     def hash(self) -> str:
         """What the store holds instead of the secret."""
         return sha256_hex(self.secret)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A finished sign-in; `left` is what ended with it when another person had a session in this browser."""
+
+    key: SessionKey
+    left: Receipt | None = None
 
 
 def begin(
@@ -78,7 +89,7 @@ def begin(
     return provider.authorization_url(login, claims=claims, consent=consent), login
 
 
-def finish(custody: Custody, login: Login, code: str, *, browser: str, previous: SessionKey | None) -> SessionKey:
+def finish(custody: Custody, login: Login, code: str, *, browser: str, previous: SessionKey | None) -> SignedIn:
     """Turn an authorization code into a session; all checks that need no store are behind us.
 
     `browser` is a short description for the account page; `previous` the session that this browser had: it ends.
@@ -98,10 +109,14 @@ def finish(custody: Custody, login: Login, code: str, *, browser: str, previous:
     except AppError:
         _withdraw(provider, tokens)
         raise
-    if previous and previous.user_id != new.user_id:
-        sign_out(custody, previous.user_id, previous.hash)
+    other = previous if previous and previous.user_id != new.user_id else None
+    left = sign_out(custody, other.user_id, other.hash) if other else None
     custody.emit("sign_in_completed", provider=provider.name, user=new.user_id, session=new.hash)
-    return new
+    return SignedIn(new, left)
+
+
+class _NoReplyError(Exception):
+    """The transaction may have been done."""
 
 
 class _MayBeStoredError(StoreError):
@@ -138,38 +153,68 @@ def _store(
     browser: str,
     previous: SessionKey | None,
 ) -> None:
-    """Load, hint, one transaction; when the partition changed meanwhile, load and go on from there."""
+    """Load, hint, one transaction; when the partition changed, or no reply came, load and go on from there.
+
+    Raises _MayBeStoredError when no reply came and other browsers may live on the tokens by now. After any other error
+    nobody does: where there was no connection before, that of a stored one has a session without a browser.
+    """
+    ends = custody.now() + STORE_WITHIN
+    unanswered: StoreError | None = None
     for _ in range(ROUNDS):
-        record = custody.connections.load(key.user_id)
-        connection = _connection(custody, provider, tokens, identity, record)
-        session = _session(custody, key, browser)
-        evicted = _evicted(custody, record, previous)
-        replaced = None
-        if record.connection and provider.offers_revocation:
-            replaced = refresh.revocation_of(record.connection, custody.now())
-        kept = tuple(old for old in record.sessions if old not in evicted)
-        after = dataclasses.replace(
-            record,
-            connection=connection,
-            sessions=(*kept, session),
-            revocations=(*record.revocations, replaced) if replaced else record.revocations,
-        )
-        look = rules.next_look(after, custody.now(), custody.limits, custody.margin)
-        assert look is not None
-        custody.due.put([Hint(look, key.user_id)])
         try:
-            custody.connections.open_session(record, connection, session, evicted=evicted, replaced=replaced)
+            record = custody.connections.load(key.user_id)
+            if any(session.hash == key.hash for session in record.sessions):
+                return
+            connection = _connection(custody, provider, tokens, identity, record)
+            _open(custody, provider, record, connection, _session(custody, key, browser), previous)
         except Fenced:
             continue
-        except StoreError as error:
-            raise _MayBeStoredError(str(error)) from None
-        except TooLargeToStoreError:
-            raise SignInRefused(
-                "a token is too large to store",
-                advice="The tokens of your account are larger than this site can store. Nothing was kept.",
-            ) from None
-        return
-    raise StoreError("the user's rows changed too often during the sign-in")
+        except _NoReplyError as error:
+            unanswered = _MayBeStoredError(str(error)) if record.connection_etag else StoreError(str(error))
+            if custody.now() >= ends:
+                break
+            custody.sleep(rules.SAVE_PAUSE.total_seconds())
+        except AppError as error:
+            raise unanswered or error from None
+        else:
+            return
+    raise unanswered or StoreError("the user's rows changed too often during the sign-in")
+
+
+def _open(
+    custody: Custody,
+    provider: Provider,
+    record: UserRecord,
+    connection: Connection,
+    session: Session,
+    previous: SessionKey | None,
+) -> None:
+    """The hint, then the transaction. Raises Fenced, _NoReplyError when it may have been done, SignInRefused."""
+    evicted = _evicted(custody, record, previous)
+    replaced = None
+    if record.connection and provider.offers_revocation:
+        replaced = refresh.revocation_of(record.connection, custody.now())
+    kept = tuple(old for old in record.sessions if old not in evicted)
+    after = dataclasses.replace(
+        record,
+        connection=connection,
+        sessions=(*kept, session),
+        revocations=(*record.revocations, replaced) if replaced else record.revocations,
+    )
+    look = rules.next_look(after, custody.now(), custody.limits, custody.margin)
+    assert look is not None
+    custody.due.put([Hint(look, record.user_id)])
+    try:
+        custody.connections.open_session(record, connection, session, evicted=evicted, replaced=replaced)
+    except Fenced:
+        raise
+    except StoreError as error:
+        raise _NoReplyError(str(error)) from None
+    except TooLargeToStoreError:
+        raise SignInRefused(
+            "a token is too large to store",
+            advice="The tokens of your account are larger than this site can store. Nothing was kept.",
+        ) from None
 
 
 def _connection(

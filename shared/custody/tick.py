@@ -184,9 +184,9 @@ def _retry_revocations(custody: Custody, record: UserRecord) -> tuple[Revocation
 
 
 def _retry(custody: Custody, user_id: str, revocation: Revocation) -> Revocation:
-    outcome = revoke(custody, revocation, REVOKE_PATIENCE)
-    if outcome is not Revoked.LATER:
-        return settle(custody, user_id, revocation, outcome)
+    answer = revoke(custody, revocation, REVOKE_PATIENCE)
+    if answer.outcome is not Revoked.LATER:
+        return settle(custody, user_id, revocation, answer.outcome)
     now = custody.now()
     if revocation.give_up_at and revocation.give_up_at <= now:
         custody.emit("revocation_given_up", user=user_id, provider=revocation.provider)
@@ -194,7 +194,8 @@ def _retry(custody: Custody, user_id: str, revocation: Revocation) -> Revocation
         return dataclasses.replace(revocation, outcome="given_up", retry_at=None)
     attempts = revocation.attempts + 1
     custody.emit("revocation_delayed", user=user_id, provider=revocation.provider)
-    delayed = dataclasses.replace(revocation, attempts=attempts, retry_at=now + rules.revocation_pause(attempts))
+    pause = rules.revocation_pause(attempts, answer.retry_after)
+    delayed = dataclasses.replace(revocation, attempts=attempts, retry_at=now + pause)
     return custody.connections.update_revocation(user_id, delayed)
 
 

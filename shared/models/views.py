@@ -5,6 +5,7 @@ built from our configuration and ids, never copied from an answer; `pages` are p
 """
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -68,6 +69,73 @@ class Repository(msgspec.Struct, frozen=True):
     size_bytes: int
     disabled: bool
     url: str
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """A scope that was asked for, and what it allows in words."""
+
+    name: str
+    meaning: str
+
+
+class AccountSession(msgspec.Struct, frozen=True):
+    """A browser that is signed in; `id` is what the form of `auth/logout` takes as `session` to end it.
+
+    `seen_at` is up to ten minutes old; `ends_at` is when it ends if it is not used again.
+    """
+
+    id: str
+    browser: str
+    started_at: datetime
+    seen_at: datetime
+    ends_at: datetime
+    current: bool
+
+
+class Account(msgspec.Struct, frozen=True):
+    """What we keep of the person who asks: the connection and its sessions, this one first, then the last used.
+
+    `status` is live, suspect (a renewal was refused and is tried again at `next_try_at`) or reconnect (sign in again);
+    either way the access token serves until `expires_at`. `receipt_page` is there when this browser has a receipt.
+    """
+
+    name: str
+    email: str | None
+    provider: str
+    provider_title: str
+    status: Literal["live", "suspect", "reconnect"]
+    scopes: list[Scope]
+    expires_at: datetime
+    refreshed_at: datetime
+    next_try_at: datetime | None
+    sessions: list[AccountSession]
+    receipt_page: str | None
+
+
+class RevocationState(msgspec.Struct, frozen=True):
+    """What became of one pair of tokens at the provider; `retried` is tried again at about `next_try_at`."""
+
+    state: Literal["revoked", "retried", "not_offered", "given_up"]
+    next_try_at: datetime | None = None
+
+
+class SignOutReceipt(msgspec.Struct, frozen=True):
+    """What the last sign-out in this browser did, and how its revocations stand now.
+
+    `sessions_ended` is 0 when the session was gone already. `checked` is false when the storage did not answer, so that
+    the states are those of the sign-out itself. `access_token_minutes` is how long the last access token may live on
+    where the provider revokes none. The two addresses are where the person alone can go on.
+    """
+
+    signed_out_at: datetime
+    sessions_ended: int
+    tokens_deleted: bool
+    provider: str | None
+    revocations: list[RevocationState]
+    checked: bool
+    access_token_minutes: int | None
+    withdraw_url: str | None
+    sign_out_url: str | None
 
 
 class Listing[Item](msgspec.Struct, frozen=True):

@@ -9,8 +9,9 @@ from urllib.parse import quote, urlencode
 
 from shared.errors import ProviderError, ScopeMissing, Unavailable
 from shared.models.custody import Identity, Login, Tokens
-from shared.oauth.provider import AZURE_DEVOPS, Revoked
+from shared.oauth.provider import AZURE_DEVOPS, RevocationAnswer, Revoked
 from shared.oauth.token_request import TokenEndpoint, bounded, bounded_post, json_object
+from shared.retry_after import parse_retry_after
 
 ISSUER = "https://app.vssps.visualstudio.com"
 """A constant of the user id, whatever host is configured: a person stays the same person (design, Rows)."""
@@ -48,6 +49,7 @@ class AzureDevOpsProvider:
         self.scopes = scopes
         self._identity_url = identity_url
         self._client_id = client_id
+        self._now = now
         self._endpoint = TokenEndpoint(
             f"{identity_url}/oauth2/token", token_types=TOKEN_TYPES, secrets=secrets, reread=reread, now=now
         )
@@ -83,11 +85,11 @@ class AzureDevOpsProvider:
         """Facts 1.5: the refresh token travels as `assertion`."""
         return self._endpoint.exchange(lambda secret: self._form(secret, "refresh_token", refresh_token), ends)
 
-    def revoke(self, token: str, hint: str, *, timeout: timedelta) -> Revoked:
+    def revoke(self, token: str, hint: str, *, timeout: timedelta) -> RevocationAnswer:
         """Facts 1.8: 404, 405, 501, a redirect or HTML mean that the service has no such endpoint."""
         seconds = timeout.total_seconds()
         if seconds <= 0:
-            return Revoked.LATER
+            return RevocationAnswer(Revoked.LATER)
         form = {"token": token, "token_type_hint": hint}
         try:
             status, headers, _ = bounded_post(
@@ -98,8 +100,8 @@ class AzureDevOpsProvider:
                 headers={"Authorization": f"Bearer {token}"},
             )
         except Unavailable:
-            return Revoked.LATER
-        return _revocation_answer(status, headers)
+            return RevocationAnswer(Revoked.LATER)
+        return RevocationAnswer(_revoked(status, headers), parse_retry_after(headers.get("Retry-After"), self._now()))
 
     def _withdraw(self, tokens: Tokens) -> None:
         """Nobody will store these tokens: don't leave them alive where the service can help it."""
@@ -135,7 +137,7 @@ class AzureDevOpsProvider:
         return Identity(AZURE_DEVOPS, ISSUER, subject.lower(), name or "Azure DevOps user", email)
 
 
-def _revocation_answer(status: int, headers: Mapping[str, str]) -> Revoked:
+def _revoked(status: int, headers: Mapping[str, str]) -> Revoked:
     if "html" in headers.get("Content-Type", "").lower() and status < 500:
         return Revoked.NOT_OFFERED
     if status in (404, 405, 501) or 300 <= status < 400:

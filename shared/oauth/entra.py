@@ -14,7 +14,7 @@ from shared.errors import SignInRefused
 from shared.models.custody import Identity, Login, Tokens
 from shared.oauth import id_token
 from shared.oauth.entra_credentials import Credentials
-from shared.oauth.provider import ENTRA, Revoked
+from shared.oauth.provider import ENTRA, RevocationAnswer, Revoked
 from shared.oauth.token_request import TokenEndpoint
 
 RESOURCE = "499b84ac-1321-427f-aa17-267ca6975798"
@@ -129,10 +129,10 @@ class EntraProvider:
             ends,
         )
 
-    def revoke(self, token: str, hint: str, *, timeout: timedelta) -> Revoked:
+    def revoke(self, token: str, hint: str, *, timeout: timedelta) -> RevocationAnswer:
         """There is no such endpoint, and revokeSignInSessions would end the person's sessions with every app."""
         del token, hint, timeout
-        return Revoked.NOT_OFFERED
+        return RevocationAnswer(Revoked.NOT_OFFERED)
 
     def _client(self, secret: str) -> Mapping[str, str]:
         return {"client_id": self._client_id, **self._credentials.fields(secret)}

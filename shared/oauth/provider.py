@@ -1,6 +1,7 @@
 """What custody needs of an identity provider; one class per provider fulfils it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -19,6 +20,14 @@ class Revoked(StrEnum):
     DONE = "revoked"
     NOT_OFFERED = "not_offered"
     LATER = "delayed"
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationAnswer:
+    """What an attempt came to; `retry_after` is in seconds, where the service asks to wait."""
+
+    outcome: Revoked
+    retry_after: float | None = None
 
 
 class Provider(Protocol):
@@ -57,7 +66,7 @@ class Provider(Protocol):
         """Exchange a refresh token; no try begins or goes on after `ends`. Raises a ProviderError."""
         ...
 
-    def revoke(self, token: str, hint: str, *, timeout: timedelta) -> Revoked:
+    def revoke(self, token: str, hint: str, *, timeout: timedelta) -> RevocationAnswer:
         """Revoke one token (RFC 7009 section 2.1; `hint` is access_token or refresh_token); never raises."""
         ...
 

@@ -66,14 +66,15 @@ def _finished(visit: Visit, provider: Provider) -> Answer:
             raise SignInExpired("the sign-in was begun with another provider")
         if "iss" in answer and not provider.may_be_issuer(answer["iss"]):
             raise SignInExpired("the answer names another issuer")
-        key = sign_in.finish(custody, login, _code(answer), browser=browser_of(visit), previous=visit.key)
+        done = sign_in.finish(custody, login, _code(answer), browser=browser_of(visit), previous=visit.key)
     except (SignInUsed, SignInExpired):
         # The other of two identical callbacks won, or somebody pressed Back: they are where they wanted to be.
         if "error" not in answer and visit.signed_in():
             return redirect("/")
         raise
-    done = cookies.no_sign_in(cookies.sign_in_name(answer["state"]))
-    return redirect(_way_on(login)).with_cookies(cookies.session(key), done)
+    spent = cookies.no_sign_in(cookies.sign_in_name(answer["state"]))
+    on = redirect(_way_on(login)).with_cookies(cookies.session(done.key), spent)
+    return on.with_cookies(cookies.receipt(done.left, custody.keys())) if done.left and done.left.sessions else on
 
 
 def _provider(visit: Visit) -> Provider:

@@ -12,8 +12,9 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from shared.custody.rules import SIGN_IN_WITHIN
+from shared.custody.rules import REVOCATION_KEPT, SIGN_IN_WITHIN
 from shared.custody.sign_in import SessionKey
+from shared.custody.sign_out import Receipt
 from shared.errors import SignInExpired, Unreadable
 from shared.models.custody import Login, sha256_hex
 from shared.sealing import Keyring, Place
@@ -43,6 +44,7 @@ class Cookies:
         self._secure = secure
         prefix = "__Host-" if secure else "gatehouse-"
         self.session_name = f"{prefix}session"
+        self.receipt_name = f"{prefix}receipt"
         self._sign_in_prefix = f"{prefix}signin-"
 
     def session(self, key: SessionKey) -> str:
@@ -68,13 +70,22 @@ class Cookies:
             login.return_to,
             login.started_at.timestamp(),
         )
-        sealed = keys.seal(msgspec.json.encode(payload), _place(name))
-        value = base64.urlsafe_b64encode(sealed).decode().rstrip("=")
-        return self._set(name, value, max_age=SIGN_IN_WITHIN)
+        return self._set(name, _sealed(payload, name, keys), max_age=SIGN_IN_WITHIN)
 
     def no_sign_in(self, name: str) -> str:
         """Set-Cookie that removes a pending sign-in."""
         return self._remove(name)
+
+    def receipt(self, receipt: Receipt, keys: Keyring) -> str:
+        """Set-Cookie of a sign-out's receipt, sealed; it lives as long as an outcome is kept."""
+        return self._set(self.receipt_name, _sealed(receipt, self.receipt_name, keys), max_age=REVOCATION_KEPT)
+
+    def open_receipt(self, header: str | None, keys: Keyring, now: datetime) -> Receipt | None:
+        """The receipt of the last sign-out in this browser, if there is exactly one, not a day old, and it opens."""
+        values = [value for name, value in pairs(header) if name == self.receipt_name]
+        receipt = _opened(values[0], self.receipt_name, keys, Receipt) if len(values) == 1 else None
+        fresh = receipt is not None and -CLOCK_SKEW <= now - receipt.at <= REVOCATION_KEPT
+        return receipt if fresh else None
 
     def read_session(self, header: str | None) -> SessionKey | None:
         """The one well-formed session cookie of a Cookie header; none when there are two, or a malformed one.
@@ -113,10 +124,8 @@ class Cookies:
 
     def _opened(self, name: str, value: str, keys: Keyring) -> Login | None:
         """The login with the *hash* of its state in place of the state; None when it does not open."""
-        try:
-            raw = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)) if _VALUE.fullmatch(value) else b""
-            sealed = msgspec.json.decode(keys.open(raw, _place(name)), type=_Sealed)
-        except (binascii.Error, ValueError, Unreadable, msgspec.MsgspecError):
+        sealed = _opened(value, name, keys, _Sealed)
+        if sealed is None:
             return None
         return Login(
             provider=sealed.provider,
@@ -143,6 +152,19 @@ def pairs(header: str | None) -> list[tuple[str, str]]:
         if equals:
             found.append((name, value))
     return found
+
+
+def _sealed(payload: object, name: str, keys: Keyring) -> str:
+    """The payload as a cookie value that opens under this name alone."""
+    return base64.urlsafe_b64encode(keys.seal(msgspec.json.encode(payload), _place(name))).decode().rstrip("=")
+
+
+def _opened[Payload](value: str, name: str, keys: Keyring, kind: type[Payload]) -> Payload | None:
+    try:
+        raw = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)) if _VALUE.fullmatch(value) else b""
+        return msgspec.json.decode(keys.open(raw, _place(name)), type=kind)
+    except (binascii.Error, ValueError, Unreadable, msgspec.MsgspecError):
+        return None
 
 
 def _place(name: str) -> Place:

@@ -57,13 +57,17 @@ class Visit:
         self.record: UserRecord | None = None
         self.dead_cookie = False
 
-    def require_session(self) -> "Visit":
-        """Load the session and its connection in one query. Raises NotSignedIn, Unreadable, StoreError."""
+    def require_session(self, *, everything: bool = False) -> "Visit":
+        """Load the session and its connection, or `everything` of the person, in one query.
+
+        Raises NotSignedIn, Unreadable, StoreError.
+        """
         if self.key is None:
             raise NotSignedIn("no session cookie")
-        record = self.services.custody.connections.load_session(self.key.user_id, self.key.hash)
-        session = record.sessions[0] if record.sessions else None
-        custody = self.services.custody
+        custody, key = self.services.custody, self.key
+        load, load_session = custody.connections.load, custody.connections.load_session
+        record = load(key.user_id) if everything else load_session(key.user_id, key.hash)
+        session = next((it for it in record.sessions if it.hash == key.hash), None)
         if session is None and not record.unreadable:
             self._dead("the session is gone")
         if session is not None and rules.session_over(session, custody.limits) <= custody.now():

@@ -74,7 +74,7 @@ def test_the_same_request_as_post_signs_out_whatever_method_a_header_asks_for(
     reply = raw_http.send(
         host.port, "POST", "/auth/logout", f"Cookie: {NAME}={cookie}", FORM, SAME_ORIGIN, *headers, body=body
     )
-    assert reply.status == 200
+    assert reply.status == 303
     assert not is_signed_in(person)
     evidence(cases=1)
 
@@ -83,12 +83,17 @@ def test_the_same_request_as_post_signs_out_whatever_method_a_header_asks_for(
 def test_no_other_page_takes_a_method_that_could_change_something(person: Browser, host: Host, evidence) -> None:
     """Pages are for reading: every method but GET and HEAD is refused, and HEAD never begins or ends a sign-in."""
     paths = ["/", "/dashboard", "/org/fabrikam/projects", "/healthz", "/auth/login", "/auth/callback"]
+    paths += ["/account", "/auth/receipt"]
     for path in paths:
         for method in ("POST", "PUT", "DELETE", "OPTIONS"):
             reply = raw_http.send(host.port, method, path, f"Cookie: {NAME}={person.session_cookie}", SAME_ORIGIN)
             assert reply.status == 405, (method, path)
             assert set(reply.header("allow").split(", ")) <= {"GET", "HEAD"}
             evidence(cases=1)
+    for method in METHODS:
+        reply = raw_http.send(host.port, method, "/auth/disconnect", f"Cookie: {NAME}={person.session_cookie}")
+        assert (reply.status, reply.header("allow")) == (405, "POST"), method
+        evidence(cases=1)
     for path in ("/auth/login", "/auth/callback"):
         reply = raw_http.send(host.port, "HEAD", path, f"Cookie: {NAME}={person.session_cookie}")
         assert (reply.status, reply.all("set-cookie"), reply.body) == (405, [], b"")
@@ -144,7 +149,7 @@ FROM_ELSEWHERE = {
 }
 
 
-def post(person: Browser, other: Browser, headers: list[str], body: str) -> raw_http.Reply:
+def post(person: Browser, other: Browser, headers: list[str], body: str, path: str = "/auth/logout") -> raw_http.Reply:
     """Send this sign-out form with the cookie of `person`."""
     own = person.csrf()
     port = int(person.base.rpartition(":")[2])
@@ -152,13 +157,16 @@ def post(person: Browser, other: Browser, headers: list[str], body: str) -> raw_
     values = {"own": own, "other": other.csrf(), "cut": own[:-1], "secret": cookie[32:]}
     values |= {"ours": person.base, "port": port}
     lines = [f"Cookie: {NAME}={cookie}", *(header.format(**values) for header in headers)]
-    return raw_http.send(port, "POST", "/auth/logout", *lines, body=body.format(**values).encode())
+    return raw_http.send(port, "POST", path, *lines, body=body.format(**values).encode())
 
 
 @pytest.mark.acceptance("C2")
+@pytest.mark.parametrize("path", ["/auth/logout", "/auth/disconnect"])
 @pytest.mark.parametrize("case", FROM_OUR_PAGES)
-def test_a_form_of_ours_with_its_own_token_signs_out(person: Browser, other: Browser, case: str, evidence) -> None:
-    assert post(person, other, *FROM_OUR_PAGES[case]).status == 200
+def test_a_form_of_ours_with_its_own_token_signs_out(
+    person: Browser, other: Browser, case: str, path: str, evidence
+) -> None:
+    assert post(person, other, *FROM_OUR_PAGES[case], path).status == 303
     assert not is_signed_in(person)
     assert is_signed_in(other)
     evidence(cases=1)
@@ -167,9 +175,11 @@ def test_a_form_of_ours_with_its_own_token_signs_out(person: Browser, other: Bro
 @pytest.mark.acceptance("C2")
 @pytest.mark.parametrize("case", FROM_ELSEWHERE)
 def test_any_other_form_is_forbidden_and_changes_nothing(person: Browser, other: Browser, case: str, evidence) -> None:
-    reply = post(person, other, *FROM_ELSEWHERE[case])
-    assert reply.status == 403
-    assert reply.all("set-cookie") == []
-    assert is_signed_in(person)
-    assert is_signed_in(other)
-    evidence(cases=1)
+    """Nor does it end all sessions."""
+    for path in ("/auth/logout", "/auth/disconnect"):
+        reply = post(person, other, *FROM_ELSEWHERE[case], path)
+        assert reply.status == 403
+        assert reply.all("set-cookie") == []
+        assert is_signed_in(person)
+        assert is_signed_in(other)
+        evidence(cases=1)

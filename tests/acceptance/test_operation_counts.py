@@ -11,6 +11,7 @@ from itertools import count
 
 import pytest
 
+from shared.models.custody import sha256_hex
 from tests.conftest import empty_tables
 from tests.site import Browser, Host, Simulator, Site, start_site, tick
 from tools.chaos.storage_proxy import StorageProxy
@@ -79,6 +80,7 @@ def test_the_callback_of_a_new_user_takes_four_operations(
     ("path", "upstream"),
     [
         ("/", []),
+        ("/account", []),
         ("/dashboard", ["GET /_apis/accounts"]),
         ("/org/contoso-labs/projects", ["GET /contoso-labs/_apis/projects"]),
         (
@@ -135,6 +137,43 @@ def test_a_logout_takes_two_operations_while_other_sessions_remain(
     simulator.clear_calls()
     assert operations_of_a_logout(storage, browser) == ["GET connections", "POST $batch"]
     assert targets(simulator) == []
+
+
+def test_ending_another_session_of_one_s_own_takes_two_operations(
+    storage: StorageProxy, host: Host, simulator: Simulator, browser: Browser, person: str
+) -> None:
+    """Load, one transaction: the same as ending this one."""
+    browser.sign_in(person)
+    other = Browser(host.url)
+    other.sign_in(person)
+    digits = sha256_hex(other.session_cookie[32:])[:12]
+    assert operations_of_a_logout(storage, browser, session=digits) == ["GET connections", "POST $batch"]
+
+
+def test_disconnecting_takes_as_many_operations_as_the_last_logout(
+    storage: StorageProxy, host: Host, simulator: Simulator, browser: Browser, person: str
+) -> None:
+    """However many sessions there are; the receipt is one query of the rows that it tells of."""
+    simulator.settings(revoke=True)
+    for _ in range(5):
+        Browser(host.url).sign_in(person)
+    browser.sign_in(person)
+    operations = operations_of_a_logout(storage, browser, "/auth/disconnect")
+    assert operations == ["GET connections", "PUT due", "POST $batch", "PUT connections"]
+    with storage.counting() as operations:
+        assert "has revoked both tokens" in browser.get("/auth/receipt").text
+    assert operations == ["GET connections"]
+
+
+def test_a_receipt_that_tells_of_no_revocation_asks_the_store_nothing(
+    storage: StorageProxy, host: Host, simulator: Simulator, browser: Browser, person: str
+) -> None:
+    browser.sign_in(person)
+    Browser(host.url).sign_in(person)
+    browser.post("/auth/logout")
+    with storage.counting() as operations:
+        assert "You are signed out" in browser.get("/auth/receipt").text
+    assert operations == []
 
 
 @pytest.mark.parametrize("offered", [True, False])
@@ -208,13 +247,12 @@ def operations_of_a_view(storage: StorageProxy, browser: Browser) -> list[str]:
     return operations
 
 
-def operations_of_a_logout(storage: StorageProxy, browser: Browser) -> list[str]:
-    form = {"csrf": browser.csrf()}
+def operations_of_a_logout(
+    storage: StorageProxy, browser: Browser, path: str = "/auth/logout", **fields: str
+) -> list[str]:
+    csrf = browser.csrf()
     with storage.counting() as operations:
-        answer = browser.http.post(
-            f"{browser.base}/auth/logout", data=form, headers={"Sec-Fetch-Site": "same-origin"}, timeout=30
-        )
-        assert "You are signed out" in answer.text
+        assert browser.post(path, csrf, **fields).status_code == 303
     return operations
 
 

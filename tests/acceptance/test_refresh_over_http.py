@@ -200,18 +200,13 @@ def test_a_logout_revokes_both_tokens_where_the_provider_offers_it(
     assert upstream(simulator) == ["revoke", "revoke"]
 
 
-def test_a_store_that_refuses_signs_nobody_out(
-    storage: StorageProxy, host: Host, simulator: Simulator, signed_in: Browser
-) -> None:
+def test_a_store_that_refuses_signs_nobody_out(storage: StorageProxy, simulator: Simulator, signed_in: Browser) -> None:
     """503 with Retry-After and the cookie untouched, on pages, JSON and logout; alive; back without a restart."""
     csrf = signed_in.csrf()
     with storage.gone():
         answers = [signed_in.get("/dashboard"), signed_in.api("/dashboard"), signed_in.get("/")]
-        answers.append(
-            signed_in.http.post(
-                f"{host.url}/auth/logout", data={"csrf": csrf}, headers={"Sec-Fetch-Site": "same-origin"}, timeout=30
-            )
-        )
+        answers += [signed_in.post(path, csrf) for path in ("/auth/logout", "/auth/disconnect")]
+        answers.append(signed_in.get("/account"))
         health = signed_in.get("/healthz")
     for answer in answers:
         assert answer.status_code == 503

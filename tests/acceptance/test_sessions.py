@@ -243,6 +243,10 @@ def test_cookies_reach_the_wire_each_on_a_line_of_its_own_with_exactly_these_att
         host=name,
         body=b"csrf=" + csrf,
     )
-    assert ended.status == 200
-    assert set_cookies(ended) == {f"{prefix}session": ("", always | {"max-age": "0"})}
-    evidence(cases=4)
+    assert (ended.status, ended.header("location")) == (303, "/auth/receipt")
+    cookies = set_cookies(ended)
+    assert cookies.pop(f"{prefix}session") == ("", always | {"max-age": "0"})
+    ((receipt, (sealed, attributes)),) = cookies.items()
+    assert (receipt, attributes) == (f"{prefix}receipt", always | {"max-age": "86400"})
+    assert session[:32] not in sealed
+    evidence(cases=5)

@@ -145,6 +145,15 @@ class TestReading:
         stores.rotate(FIRST_KEY, SECOND_KEY)
         assert stores.connections.load(user_id) == before
 
+    @pytest.mark.parametrize("wanted", [0, 1, 10])
+    def test_revocations_are_found_by_their_ids_and_nothing_else_is(self, stores, user_id, wanted):
+        there = [a_revocation() for _ in range(wanted + 2)]
+        for revocation in there:
+            stores.connections.add_revocation(user_id, revocation)
+        asked = [revocation.id for revocation in there[:wanted]]
+        found = stores.connections.load_revocations(user_id, [*asked, "0" * 16] if asked else asked)
+        assert {revocation.id for revocation in found} == set(asked)
+
     def test_every_property_of_a_revocation_is_read_back(self, stores, user_id):
         revocation = a_revocation()
         stores.connections.add_revocation(user_id, revocation)

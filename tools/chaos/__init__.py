@@ -2,6 +2,7 @@
 
     storage_proxy  before the table service: delays, lost replies, refusals, cut connections, counted
     points         `--services tools.chaos.points:services`: a host that dies, stops or sleeps at a named point
+    clock          a host whose clock the starter moves while it runs
     arming         which point of which process, and the record of what was really hit
     volley         many requests at once
     invariants     what must hold after every fault

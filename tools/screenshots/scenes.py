@@ -15,6 +15,10 @@ PROJECT = "{site}/org/fabrikam/project/Payments%20Platform"
 EMPTY_PROJECT = "{site}/org/fabrikam/project/Empty%20Room"
 NO_PROJECTS = {"match": {"path": "/_apis/projects"}, "action": {"json": {"count": 0, "value": []}, "status": 200}}
 NOT_ALLOWED = {"match": {"path": "/_apis/build/builds"}, "action": {"json": {"message": "no"}, "status": 403}}
+REVOKED = {"match": {"path": "^/oauth2/revoke"}, "action": {"status": 200, "json": {}}}
+NOT_YET_REVOKED = {"match": {"path": "^/oauth2/revoke"}, "action": {"status": 503}}
+PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 Version/19.0 Safari/604.1"
+OFFICE = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/143.0.0.0 Safari/537.36 Edg/143.0.0.0"
 DOWN = {"match": {"path": "/_apis/git/repositories"}, "action": {"html": True, "status": 503}}
 
 
@@ -24,7 +28,11 @@ class SceneError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A page in one state. `address` names an origin of the stage; `presses` are buttons to click there, in turn."""
+    """A page in one state.
+
+    `address` names an origin of the stage; `presses` are buttons to click there, in turn; `elsewhere` are the user
+    agents of further browsers in which the person is signed in. The fault holds until the last button is pressed.
+    """
 
     name: str
     address: str
@@ -32,6 +40,7 @@ class Scene:
     status: int = 200
     presses: tuple[str, ...] = ()
     fault: Mapping[str, Any] | None = None
+    elsewhere: tuple[str, ...] = ()
 
     def show(self, page: Page, stage: Stage) -> None:
         """Bring a browser there, signed in first where it is not yet.
@@ -40,14 +49,22 @@ class Scene:
         """
         if self.person and not page.context.cookies(stage.site):
             sign_in(page, stage, self.person)
+        for agent in self.elsewhere:
+            self._sign_in_elsewhere(page, stage, agent)
         stage.faults(*([self.fault] if self.fault else []))
         response = page.goto(self.address.format_map(origins(stage)))
-        stage.faults()
         for button in self.presses:
             response = press(page, button)
+        stage.faults()
         status = response.status if response else None
         if status != self.status:
             raise SceneError(f"{self.name} should answer {self.status}, but {page.url} answered {status}")
+
+    def _sign_in_elsewhere(self, page: Page, stage: Stage, agent: str) -> None:
+        assert self.person is not None
+        assert page.context.browser is not None
+        with page.context.browser.new_context(user_agent=agent) as context:
+            sign_in(context.new_page(), stage, self.person)
 
 
 def sign_in(page: Page, stage: Stage, person: str) -> None:
@@ -71,6 +88,8 @@ SCENES = (
     Scene("set-up", "{unset}/", status=503),
     Scene("consent", "{site}/auth/login"),
     Scene("consent-refused", "{simulator}/oauth2/authorize?client_id=unknown", status=400),
+    Scene("account", "{site}/account", CHEN),
+    Scene("account-sessions", "{site}/account", ADA, elsewhere=(PHONE, OFFICE)),
     Scene("dashboard", "{site}/dashboard", ADA),
     Scene("dashboard-empty", "{site}/dashboard", CHEN),
     Scene("projects", "{site}/org/fabrikam/projects", ADA),
@@ -90,7 +109,11 @@ SCENES = (
     Scene("error-503", PROJECT + "/repos", ADA, status=503, fault=DOWN),
     Scene("logout", "{site}/auth/logout", ADA),
     Scene("logout-stranger", "{site}/auth/logout"),
-    Scene("signed-out", "{site}/auth/logout", BJORN, presses=("Sign out now",)),
+    Scene("receipt-revoked", "{site}/account", BJORN, presses=("Sign out everywhere",), fault=REVOKED),
+    Scene("receipt-retried", "{site}/account", BJORN, presses=("Sign out everywhere",), fault=NOT_YET_REVOKED),
+    Scene("receipt-not-offered", "{site}/account", BJORN, presses=("Sign out everywhere",)),
+    Scene("receipt-elsewhere", "{site}/auth/logout", BJORN, presses=("Sign out now",), elsewhere=(PHONE,)),
+    Scene("receipt-none", "{site}/auth/receipt", status=404),
 )
 
 

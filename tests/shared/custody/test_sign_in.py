@@ -34,7 +34,7 @@ OPEN = "connections.open_session"
 
 def finish_with(world: World, code: str | None = None, previous=None, login=None):
     login = login or begin(world.custody, "azure-devops", "/dashboard")[1]
-    return finish(world.custody, login, code or world.code(), browser="Firefox", previous=previous)
+    return finish(world.custody, login, code or world.code(), browser="Firefox", previous=previous).key
 
 
 class TestBegin:
@@ -169,14 +169,46 @@ class TestRefusals:
             finish_with(world)
         assert world.provider.revoked == ["refresh-1", "access-1"]
 
-    def test_tokens_that_may_have_been_stored_are_left_alone(self, world):
-        """Other browsers of this person live on them: a lost reply must not sign those out."""
-        other = world.sign_in("ada")
+    def test_a_transaction_that_came_through_without_a_reply_is_found_and_the_sign_in_goes_on(self, world):
         world.journal.after(OPEN, StoreError("reply lost"))
+        key = finish_with(world, "ada#new")
+        assert world.journal.since(0, "connections") == ["connections.load", OPEN, "connections.load"]
+        assert [session.hash for session in world.record(key.user_id).sessions] == [key.hash]
+        assert world.provider.revoked == []
+
+    def test_a_transaction_that_never_arrived_is_sent_again(self, world):
+        world.journal.before(OPEN, StoreError("cut"), StoreError("cut"))
+        key = finish_with(world, "ada#new")
+        assert [session.hash for session in world.record(key.user_id).sessions] == [key.hash]
+        assert world.provider.revoked == []
+
+    @pytest.mark.parametrize("landed", [True, False])
+    def test_without_a_reply_to_the_end_tokens_that_nobody_else_can_live_on_are_withdrawn(self, world, landed):
+        """There was no connection, so that the one that may be stored has a session without a browser."""
+        (world.journal.after if landed else world.journal.before)(OPEN, StoreError("no reply"))
+        world.journal.before("connections.load", None, *[StoreError("gone")] * 9)
+        with pytest.raises(StoreError):
+            finish_with(world, "ada#new")
+        assert world.provider.revoked == ["refresh-1", "access-1"]
+
+    @pytest.mark.parametrize("landed", [True, False])
+    def test_without_a_reply_to_the_end_tokens_of_a_person_with_other_browsers_are_left_alone(self, world, landed):
+        """Those live on them by now, perhaps: our own faults sign nobody out."""
+        other = world.sign_in("ada")
+        (world.journal.after if landed else world.journal.before)(OPEN, StoreError("no reply"))
+        world.journal.before("connections.load", None, *[StoreError("gone")] * 9)
         with pytest.raises(StoreError):
             finish_with(world, "ada#new")
         assert world.provider.revoked == []
         assert world.provider.use(world.connection(other.user_id).access_token)
+
+    def test_no_round_begins_after_four_seconds(self, world):
+        for _ in range(4):
+            world.journal.before(OPEN, StoreError("slow"))
+        world.journal.after("due.put", *[lambda: world.clock.advance(timedelta(seconds=3))] * 4)
+        with pytest.raises(StoreError):
+            finish_with(world, "ada#new")
+        assert world.journal.count(OPEN) == 2
 
 
 class TestStored:

@@ -7,22 +7,24 @@ from datetime import timedelta
 import pytest
 
 from shared.custody import rules
-from shared.custody.sign_out import Receipt, sign_out
-from shared.errors import Fenced, StoreError
+from shared.custody.sign_out import Receipt, disconnect, sign_out, sign_out_another
+from shared.errors import Fenced, NotSignedIn, SessionUnknown, StoreError
 from shared.oauth.provider import Revoked
 from tests.fakes import World
 
 END = "connections.end_connection"
 
 
-def out(world: World, key, **how) -> Receipt:
-    return sign_out(world.custody, key.user_id, key.hash, **how)
+def out(world: World, key) -> Receipt:
+    return sign_out(world.custody, key.user_id, key.hash)
 
 
 def test_while_others_remain_it_costs_two_and_ends_this_session_alone(world):
     keys = [world.sign_in("ada") for _ in range(3)]
     start = len(world.journal.calls)
-    assert out(world, keys[1]) == Receipt(connection_ended=False, upstream=None, provider="azure-devops")
+    assert out(world, keys[1]) == Receipt(
+        user_id=keys[1].user_id, at=world.clock.now(), sessions=1, provider="azure-devops"
+    )
     assert world.journal.calls[start:] == ["connections.load", "connections.end_sessions"]
     record = world.record(keys[0].user_id)
     assert {session.hash for session in record.sessions} == {keys[0].hash, keys[2].hash}
@@ -78,6 +80,29 @@ def test_what_was_not_settled_for_both_waits_sealed_for_the_timer(world, answers
     assert kept.give_up_at == world.clock.now() + timedelta(days=90)
 
 
+@pytest.mark.parametrize(("asked", "waited"), [(None, 30), (10, 30), (120, 120)])
+def test_the_timer_is_told_when_the_service_asks_to_wait_longer_than_thirty_seconds(world, asked, waited):
+    """Then alone it costs another operation; its trouble changes nothing."""
+    key = world.sign_in("ada")
+    world.provider.revocation_answers.append(Revoked.LATER)
+    world.provider.revocation_pause = asked
+    start = len(world.journal.calls)
+    out(world, key)
+    (kept,) = world.record(key.user_id).revocations
+    assert kept.retry_at == world.clock.now() + timedelta(seconds=waited)
+    assert world.journal.since(start).count("connections.update_revocation") == (waited > 30)
+
+
+def test_a_pause_that_cannot_be_written_is_the_usual_one(world):
+    key = world.sign_in("ada")
+    world.provider.revocation_answers.append(Revoked.LATER)
+    world.provider.revocation_pause = 120
+    world.journal.before("connections.update_revocation", StoreError("down"))
+    assert out(world, key).upstream is Revoked.LATER
+    (kept,) = world.record(key.user_id).revocations
+    assert kept.retry_at == world.clock.now() + rules.SOONEST_LOOK
+
+
 def test_a_provider_that_turns_out_to_have_no_endpoint_is_told_so(world):
     key = world.sign_in("ada")
     world.provider.revocation_answers.append(Revoked.NOT_OFFERED)
@@ -100,7 +125,7 @@ def test_a_session_that_is_gone_is_as_good_as_ended(world):
     key = world.sign_in("ada")
     out(world, key)
     start = len(world.journal.calls)
-    assert out(world, key) == Receipt(connection_ended=False, upstream=None)
+    assert out(world, key) == Receipt(user_id=key.user_id, at=world.clock.now(), sessions=0)
     assert world.journal.calls[start:] == ["connections.load"]
 
 
@@ -119,11 +144,77 @@ def test_sessions_that_are_over_do_not_keep_the_connection(world):
     assert world.record(key.user_id).sessions == ()
 
 
-def test_everywhere_ends_all_sessions_and_the_connection(world):
+def test_everywhere_ends_all_sessions_and_the_connection_for_the_price_of_one(world):
     keys = [world.sign_in("ada") for _ in range(4)]
-    assert out(world, keys[0], everywhere=True).connection_ended
+    world.events.clear()
+    start = len(world.journal.calls)
+    receipt = disconnect(world.custody, keys[0].user_id, keys[0].hash)
+    assert world.journal.since(start, "connections") == ["connections.load", END, "connections.update_revocation"]
+    assert (receipt.sessions, receipt.connection_ended, receipt.upstream) == (4, True, Revoked.DONE)
     record = world.record(keys[0].user_id)
     assert (record.connection, record.sessions) == (None, ())
+    assert {event["session"] for event in world.told("signed_out")} == {key.hash for key in keys}
+
+
+def test_another_session_of_one_s_own_ends_by_the_first_digits_of_its_hash(world):
+    here, there, third = (world.sign_in("ada") for _ in range(3))
+    start = len(world.journal.calls)
+    receipt = sign_out_another(world.custody, here.user_id, here.hash, there.hash[:12])
+    assert world.journal.calls[start:] == ["connections.load", "connections.end_sessions"]
+    assert (receipt.sessions, receipt.connection_ended) == (1, False)
+    assert {session.hash for session in world.record(here.user_id).sessions} == {here.hash, third.hash}
+
+
+@pytest.mark.parametrize("digits", ["0" * 12, "f" * 64])
+def test_digits_of_no_session_end_nothing_and_are_said_so(world, digits):
+    here = world.sign_in("ada")
+    world.sign_in("ada")
+    with pytest.raises(SessionUnknown):
+        sign_out_another(world.custody, here.user_id, here.hash, digits)
+    assert len(world.record(here.user_id).sessions) == 2
+
+
+def test_digits_of_another_persons_session_end_nothing(world):
+    ada, bob = world.sign_in("ada"), world.sign_in("bob")
+    with pytest.raises(SessionUnknown):
+        sign_out_another(world.custody, ada.user_id, ada.hash, bob.hash[:12])
+    assert len(world.record(bob.user_id).sessions) == 1
+
+
+@pytest.mark.parametrize("how", [disconnect, lambda *who: sign_out_another(*who, "0" * 12)], ids=["all", "another"])
+def test_a_cookie_that_anybody_can_make_of_a_user_id_ends_no_session(world, how):
+    """User ids and the first digits of a hash stand in logs; only the secret of a live session proves anything."""
+    ada = world.sign_in("ada")
+    with pytest.raises(NotSignedIn):
+        how(world.custody, ada.user_id, "0" * 64)
+    assert len(world.record(ada.user_id).sessions) == 1
+    assert world.connection(ada.user_id)
+
+
+def test_a_session_that_is_over_ends_no_other(world):
+    old = world.sign_in("ada")
+    world.advance(hours=7)
+    new = world.sign_in("ada")
+    world.advance(hours=2)
+    for end in (disconnect, lambda *who: sign_out_another(*who, new.hash[:12])):
+        with pytest.raises(NotSignedIn):
+            end(world.custody, old.user_id, old.hash)
+    assert new.hash in {session.hash for session in world.record(new.user_id).sessions}
+
+
+def test_the_receipt_names_its_own_revocation_first_and_then_those_that_still_wait(world):
+    """At most ten, for one query of the store reads them; what is settled is not told again."""
+    keys = []
+    for _ in range(12):
+        keys.append(world.sign_in("ada"))
+        world.advance(seconds=1)
+    world.provider.revocation_answers.append(Revoked.LATER)
+    receipt = disconnect(world.custody, keys[0].user_id, keys[0].hash)
+    rows = {row.id: row for row in world.record(keys[0].user_id).revocations}
+    assert len(rows) == 12
+    assert rows[receipt.revocations[0]].refresh_token == "refresh-12"
+    assert len(set(receipt.revocations)) == 10
+    assert set(receipt.revocations) <= rows.keys()
 
 
 def test_of_two_last_sessions_that_end_at_once_one_ends_the_connection(world):

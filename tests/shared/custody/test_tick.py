@@ -382,6 +382,16 @@ class TestRevocations:
         assert pauses == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]
         assert self.only(world, waiting).refresh_token == "refresh-1"
 
+    def test_it_waits_for_as_long_as_the_service_asks(self, world, waiting):
+        """Never for less than its own pause."""
+        world.provider.revocation_answers.extend([Revoked.LATER] * 4)
+        for asked, waited in ((200, 200), (10, 60)):
+            world.provider.revocation_pause = asked
+            world.clock.advance(self.only(world, waiting).retry_at - world.clock.now() + SLACK)
+            run(world)
+            pause = self.only(world, waiting).retry_at - world.clock.now()
+            assert round(pause.total_seconds()) == waited
+
     def test_it_is_counted_while_it_waits_with_its_age(self, world, waiting):
         world.provider.revocation_answers.extend([Revoked.LATER] * 2)
         world.advance(seconds=95)

@@ -234,17 +234,26 @@ def test_a_refused_code_asks_for_no_profile(provide: Provide, error: str, expect
 def test_what_an_answer_to_a_revocation_means(provide: Provide, answer: Response, expected: Revoked) -> None:
     """Facts 1.8: nobody documents the endpoint, so "not offered" is told from "not now" and from "done"."""
     provider, server = provide(revoke=answer)
-    assert provider.revoke("the token", "refresh_token", timeout=SECOND) is expected
+    assert provider.revoke("the token", "refresh_token", timeout=SECOND).outcome is expected
     (call,) = server.calls
     assert form_of(call) == {"token": "the token", "token_type_hint": "refresh_token"}
     assert call.target == "/oauth2/revoke"
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("120", 120), ("Tue, 24 Nov 2026 12:02:00 GMT", 120), ("99999", 300), ("soon", None)]
+)
+def test_a_revocation_hears_how_long_to_wait(provide: Provide, header: str, seconds: float | None) -> None:
+    """Retry-After in both its forms, at most five minutes of it (acceptance U2)."""
+    provider, _ = provide(revoke=Response(503, headers={"Retry-After": header}))
+    assert provider.revoke("t", "refresh_token", timeout=SECOND).retry_after == seconds
 
 
 def test_a_revocation_without_time_is_not_begun(provide: Provide) -> None:
     """Nothing left of the budget: later."""
     provider, server = provide(revoke=Response(200))
     for left in (timedelta(0), -SECOND):
-        assert provider.revoke("t", "access_token", timeout=left) is Revoked.LATER
+        assert provider.revoke("t", "access_token", timeout=left).outcome is Revoked.LATER
     assert server.calls == []
 
 
@@ -254,10 +263,10 @@ def test_a_revocation_ends_in_time_and_never_raises(serve: Serve, provide: Provi
     provider, _ = provide()
     provider._identity_url = slow.url
     began = time.monotonic()
-    assert provider.revoke("t", "access_token", timeout=timedelta(milliseconds=300)) is Revoked.LATER
+    assert provider.revoke("t", "access_token", timeout=timedelta(milliseconds=300)).outcome is Revoked.LATER
     assert time.monotonic() - began < 1.2
     provider._identity_url = "http://127.0.0.1:9"
-    assert provider.revoke("t", "access_token", timeout=SECOND) is Revoked.LATER
+    assert provider.revoke("t", "access_token", timeout=SECOND).outcome is Revoked.LATER
 
 
 def test_neither_verifier_nor_nonce_leaves(provide: Provide) -> None:

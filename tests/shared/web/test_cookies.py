@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.custody.sign_in import SessionKey
+from shared.custody.sign_out import REVOCATIONS_TOLD, Receipt
 from shared.errors import SignInExpired
-from shared.models.custody import Login, new_secret
+from shared.models.custody import Login, new_id, new_secret
+from shared.oauth.provider import Revoked
 from shared.sealing import Keyring
 from shared.web.cookies import Cookies, pairs
 
@@ -29,6 +31,20 @@ def login(**changes):
         started_at=NOW,
     )
     return dataclasses.replace(pending, **changes)
+
+
+def receipt(**changes):
+    told = tuple(new_id() for _ in range(REVOCATIONS_TOLD))
+    kept = Receipt(
+        user_id=USER,
+        at=NOW,
+        sessions=20,
+        connection_ended=True,
+        upstream=Revoked.NOT_OFFERED,
+        provider="azure-devops",
+        revocations=told,
+    )
+    return dataclasses.replace(kept, **changes)
 
 
 def sent_back(*set_cookies):
@@ -141,6 +157,45 @@ def test_every_changed_character_of_a_sealed_sign_in_is_noticed(cookies):
         changed = value[:at] + ("A" if value[at] != "A" else "B") + value[at + 1 :]
         with pytest.raises(SignInExpired):
             cookies.open_sign_in(f"{name}={changed}", pending.state, RING, NOW)
+
+
+@pytest.mark.parametrize("hours", [0, 1, 24])
+def test_a_receipt_is_a_sealed_cookie_of_a_day(cookies, hours):
+    """Nothing of it is readable, and it opens as it was sealed."""
+    kept = receipt()
+    line = cookies.receipt(kept, RING)
+    assert re.fullmatch(r"__Host-receipt=[A-Za-z0-9_-]+; Path=/; Max-Age=86400; HttpOnly; SameSite=Lax; Secure", line)
+    assert USER not in line
+    assert cookies.open_receipt(sent_back("a=b", line), RING, NOW + timedelta(hours=hours)) == kept
+
+
+def test_a_receipt_that_is_old_foreign_changed_or_there_twice_is_none(cookies):
+    """Nor does a cookie of another kind open as one, nor one of a clock that is ahead."""
+    line = sent_back(cookies.receipt(receipt(), RING))
+    name, _, value = line.partition("=")
+    pending = sent_back(cookies.sign_in(login(), RING)).partition("=")[2]
+    headers = {
+        "none": None,
+        "empty": f"{name}=",
+        "twice": f"{line}; {line}",
+        "cut": line[:-4],
+        "changed": f"{name}={value[:30]}{'A' if value[30] != 'A' else 'B'}{value[31:]}",
+        "not of the alphabet": f"{name}={value[:-2]}+/",
+        "of another key": sent_back(cookies.receipt(receipt(), Keyring([b"2" * 32]))),
+        "of another kind": f"{name}={pending}",
+        "of http": f"{name}={sent_back(Cookies(secure=False).receipt(receipt(), RING)).partition('=')[2]}",
+        "of tomorrow": sent_back(cookies.receipt(receipt(at=NOW + timedelta(seconds=6)), RING)),
+        "of yesterday": sent_back(cookies.receipt(receipt(at=NOW - timedelta(hours=24, seconds=1)), RING)),
+    }
+    for what, header in headers.items():
+        assert cookies.open_receipt(header, RING, NOW) is None, what
+
+
+def test_all_cookies_of_a_browser_together_fit_in_a_header_of_8_kb(cookies):
+    """A session, a full receipt, and five pending sign-ins to the longest addresses."""
+    pending = [cookies.sign_in(login(return_to="/" + "a" * 799), RING) for _ in range(5)]
+    header = sent_back(cookies.session(SessionKey(USER, SECRET)), cookies.receipt(receipt(), RING), *pending)
+    assert len(f"Cookie: {header}\r\n") < 8192
 
 
 def test_at_most_five_sign_ins_stay_pending(cookies):

@@ -8,7 +8,16 @@ import msgspec
 import pytest
 from jinja2 import UndefinedError
 
-from shared.models.views import Build, Listing, Organization, Project, Repository, WorkItem
+from shared.models.views import (
+    Account,
+    Build,
+    Listing,
+    Organization,
+    Project,
+    Repository,
+    SignOutReceipt,
+    WorkItem,
+)
 from shared.needs import Need
 from shared.web import formats
 from shared.web.negotiation import Wants
@@ -74,14 +83,43 @@ TEXTS = {
             {"ok": True, "setting": "APP_ID", "purpose": "the app", "remedy": "Nothing"},
         ]
     },
-    "signed_out.html": {
-        "lines": ["The session has ended"],
-        "consent_url": "https://identity.example/Profile/View",
-        "consent_place": "your profile",
-        "sign_out_url": "https://identity.example/logout",
-    },
     "logout.html": {},
 }
+SESSION = {
+    "id": "0123456789ab",
+    "browser": "Firefox on Linux",
+    "started_at": AT,
+    "seen_at": AT,
+    "ends_at": AT,
+    "current": False,
+}
+ACCOUNT = {
+    "name": "Ada",
+    "email": "ada@contoso.example",
+    "provider": "entra",
+    "provider_title": "Microsoft",
+    "status": "live",
+    "scopes": [{"name": "vso.work", "meaning": "Read work items"}],
+    "expires_at": AT,
+    "refreshed_at": AT,
+    "next_try_at": AT,
+    "sessions": [SESSION, SESSION | {"current": True}],
+    "receipt_page": "/auth/receipt",
+}
+RECEIPT = {
+    "signed_out_at": AT,
+    "sessions_ended": 1,
+    "tokens_deleted": True,
+    "provider": "entra",
+    "revocations": [{"state": state, "next_try_at": AT} for state in ("revoked", "retried", "not_offered", "given_up")],
+    "checked": False,
+    "access_token_minutes": 90,
+    "withdraw_url": "https://identity.example/Profile/View",
+    "sign_out_url": "https://identity.example/logout",
+}
+SINGLES = {"account.html": (Account, ACCOUNT), "receipt.html": (SignOutReceipt, RECEIPT)}
+FIXED = {"status", "state"}
+"""Fields of the model whose words are ours."""
 ME = {"correlation_id": "c0ffee", "person": "Ada", "csrf": "tok", "path": "/"}
 STRANGER = {**ME, "person": None, "csrf": None}
 MARKER = "Zebra <b>&amp;</b> \"'"
@@ -103,7 +141,7 @@ def leaves(value, path=()):
     if isinstance(value, dict | list):
         for key, child in value.items() if isinstance(value, dict) else enumerate(value):
             yield from leaves(child, (*path, key))
-    elif isinstance(value, str) and value != AT:
+    elif isinstance(value, str) and value != AT and path[-1] not in FIXED:
         yield path
 
 
@@ -122,19 +160,24 @@ def render(pages, template, data):
         if "needs" in context:
             context = {"needs": [Need(**need) for need in context["needs"]]}
         return pages.html(template, frame, **context).body.decode()
-    model = msgspec.convert(data["model"], Listing[VIEWS[template][0]])
+    model_type = SINGLES[template][0] if template in SINGLES else Listing[VIEWS[template][0]]
+    model = msgspec.convert(data["model"], model_type)
     return pages.view(template, frame, Wants.HTML, model, **data["context"]).body.decode()
 
 
 def sample(template, frame=ME):
     if template in TEXTS:
         return {"frame": frame, "context": TEXTS[template]}
+    if template in SINGLES:
+        return {"frame": frame, "context": {}, "model": SINGLES[template][1]}
     _, item, context = VIEWS[template]
     return {"frame": frame, "context": context, "model": {"items": [item], "next": "/n?a=1", "prev": "/p?a=1"}}
 
 
 SAMPLES = [
     *((template, sample(template)) for template in (*VIEWS, *TEXTS)),
+    *((template, sample(template)) for template in SINGLES),
+    ("receipt.html", sample("receipt.html", STRANGER)),
     ("home.html", sample("home.html", STRANGER)),
     ("setup.html", sample("setup.html", STRANGER)),
 ]
@@ -193,7 +236,7 @@ def test_text_that_is_shown_is_shown_as_it_is(pages, template, data):
         path for path in leaves(data) if Page(render(pages, template, replaced(data, path, "Zebra"))).shows("Zebra")
     ]
 
-    assert shown or template == "logout.html"
+    assert shown or template in ("logout.html", "receipt.html")  # whose text is ours
     for path in shown:
         assert Page(render(pages, template, replaced(data, path, MARKER))).shows(MARKER), path
 
@@ -316,3 +359,88 @@ def test_lists_of_a_project_lead_to_each_other_by_encoded_addresses(pages, templ
 
     base = "/org/contoso/project/My%20project/"
     assert {base + part for part in ("workitems", "builds", "repos")} <= set(hrefs)
+
+
+def account(pages, **changes):
+    return Page(render(pages, "account.html", {**sample("account.html"), "model": ACCOUNT | changes}))
+
+
+def receipt(pages, **changes):
+    return Page(render(pages, "receipt.html", {**sample("receipt.html", STRANGER), "model": RECEIPT | changes}))
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "button"),
+    [
+        ("live", "is renewed before it ends", False),
+        ("suspect", "try again at 24 Nov 2026, 14:50 UTC", False),
+        ("reconnect", "Sign in again to go on", True),
+    ],
+)
+def test_an_account_says_what_its_connection_is_good_for_and_what_to_do(pages, status, words, button):
+    page = account(pages, status=status)
+
+    assert page.shows(words)
+    assert ("/auth/login/entra?return_to=/account" in page.addresses()) == button
+
+
+def test_every_session_has_a_form_of_its_own_and_one_ends_them_all(pages):
+    page = account(pages)
+
+    actions = Counter(value for name, value in page.attributes if name == "action")
+    assert actions == {"/auth/logout": 3, "/auth/disconnect": 1}  # the header's own among them
+    assert page.attributes.count(("value", "tok")) == 4
+    assert page.attributes.count(("value", "0123456789ab")) == 2
+
+
+def test_an_account_of_what_is_unknown_still_renders(pages):
+    page = account(pages, name="", email=None, next_try_at=None, receipt_page=None, status="suspect")
+
+    assert "None" not in re.findall(r"\w+", page.text)
+    assert "/auth/receipt" not in page.addresses()
+
+
+@pytest.mark.parametrize(
+    ("sessions", "deleted", "words"),
+    [
+        (1, True, "It was your last one, so we deleted your tokens"),
+        (1, False, "You are still signed in elsewhere"),
+        (5, True, "All your 5 sessions have ended"),
+        (0, False, "had ended before"),
+    ],
+)
+def test_a_receipt_tells_what_was_destroyed_here(pages, sessions, deleted, words):
+    page = receipt(pages, sessions_ended=sessions, tokens_deleted=deleted)
+
+    assert page.shows(words)
+    assert page.shows("deleted your tokens") == deleted
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("revoked", "Azure DevOps has revoked both tokens"),
+        ("retried", "we go on trying until it does, next at about 24 Nov 2026, 14:50 UTC"),
+        ("not_offered", "runs out within the hour"),
+        ("given_up", "we stopped trying"),
+    ],
+)
+def test_a_receipt_tells_what_became_of_the_tokens_there(pages, state, words):
+    legacy = {"provider": "azure-devops", "sign_out_url": None}
+    page = receipt(pages, **legacy, revocations=[{"state": state, "next_try_at": AT}])
+
+    assert page.shows(words)
+    assert not page.shows("Microsoft")
+    assert page.shows("Withdraw the permission itself")
+
+
+def test_a_receipt_without_anything_upstream_names_nothing_there(pages):
+    page = receipt(pages, revocations=[], withdraw_url=None, sign_out_url=None)
+
+    assert not page.shows("At Microsoft")
+    assert not page.shows("Only you")
+
+
+def test_a_receipt_that_could_not_be_checked_says_so(pages):
+    assert receipt(pages).shows("this is how it stood at the sign-out")
+    assert not receipt(pages, checked=True).shows("this is how it stood")

@@ -1,0 +1,17 @@
+"""The person's own connection and sessions."""
+
+import azure.functions as func
+
+from functions import _entry
+from shared.web import accounts, requests
+from shared.web.answers import Answer
+from shared.web.visit import Visit
+
+blueprint = func.Blueprint()
+
+
+@_entry.signed_in(blueprint, "account", "GET", "HEAD", everything=True)
+def account(visit: Visit) -> Answer:
+    """The connection, its scopes in words, and each session with a way to end it."""
+    requests.parameters(visit.request, ())
+    return visit.view("account.html", accounts.account(visit))

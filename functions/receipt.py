@@ -1,0 +1,17 @@
+"""The receipt of a sign-out."""
+
+import azure.functions as func
+
+from functions import _entry
+from shared.web import farewell, requests
+from shared.web.answers import Answer
+from shared.web.visit import Visit
+
+blueprint = func.Blueprint()
+
+
+@_entry.anyone(blueprint, "auth/receipt", "GET", "HEAD")
+def receipt(visit: Visit) -> Answer:
+    """What was destroyed here, revoked there, is still retried, and what only the person can withdraw."""
+    requests.parameters(visit.request, ())
+    return visit.view("receipt.html", farewell.receipt(visit))
