@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from shared.azure_devops import links
 from shared.errors import (
     Absent,
     AccessDenied,
@@ -71,7 +72,10 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 class Pages:
     """Renders the templates, which are compiled once. A name that a template needs and does not get is an error."""
 
-    def __init__(self, *, app_name: str, support_url: str | None, statics: StaticFiles) -> None:
+    def __init__(
+        self, *, app_name: str, support_url: str | None, statics: StaticFiles, devops_url: str = "https://dev.azure.com"
+    ) -> None:
+        """Links from data lead to Azure DevOps and to `devops_url` alone."""
         self._environment = Environment(
             # Everything is escaped, whatever a template is called.
             autoescape=True,
@@ -82,7 +86,9 @@ class Pages:
             lstrip_blocks=True,
         )
         self._environment.globals.update(app_name=app_name, support_url=support_url, static=statics.url)
-        self._environment.tests.update(external=formats.is_external, local=formats.is_local)
+        self._environment.tests.update(
+            azure_devops=links.into(devops_url), external=formats.is_external, local=formats.is_local
+        )
         self._environment.filters.update(
             branch=formats.branch,
             machine_time=formats.machine_time,
