@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import Page, Request
+from playwright.sync_api import BrowserContext, Page, Request
+
+from tests.site import Browser, Host
 
 ACT = "alert(1)"
 
@@ -36,9 +38,9 @@ TEXTS = (
     f"'><img src=x onerror={ACT}>",
     f"</bdi></td></tr></table><img src=x onerror={ACT}>",
     f"<image src=x onerror={ACT}>",
-    f"<img src=x onerror=&#97;lert(1)>",
+    "<img src=x onerror=&#97;lert(1)>",
     "<img src=x onerror=\\u0061lert(1)>",
-    f"<img src=x onerror=window['al'+'ert'](1)>",
+    "<img src=x onerror=window['al'+'ert'](1)>",
     f"<svg onload={ACT}>",
     f"<svg/onload={ACT}>",
     f"<svg><script>{ACT}</script></svg>",
@@ -78,7 +80,9 @@ TEXTS = (
 """After OWASP's XSS Filter Evasion Cheat Sheet and the HTML standard's own oddities (foreign content, noscript)."""
 
 # Scripts would call these; every element then hears what a person could do to it.
-_LISTEN = "window.ran = []; for (const name of ['alert', 'prompt', 'confirm']) window[name] = () => window.ran.push(name)"
+_LISTEN = (
+    "window.ran = []; for (const name of ['alert', 'prompt', 'confirm']) window[name] = () => window.ran.push(name)"
+)
 _POKE = """() => {
     for (const element of document.querySelectorAll('*'))
         for (const type of ['mouseover', 'focus', 'click', 'toggle', 'load', 'error'])
@@ -112,3 +116,8 @@ class Witness:
     def _on_request(self, request: Request) -> None:
         if not request.url.startswith((f"{self.home}/", "about:")):
             self.strangers.append(request.url)
+
+
+def keep_session(context: BrowserContext, host: Host, browser: Browser) -> None:
+    """Let a context of Chromium go on with the session of a browser without scripts."""
+    context.add_cookies([{"name": "gatehouse-session", "value": browser.session_cookie, "url": host.url}])

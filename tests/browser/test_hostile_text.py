@@ -1,36 +1,21 @@
-"""Text of others is text: whatever stands in a field of Azure DevOps or in an address, Chromium sees no more than words.
+"""Text of others is text: whatever stands in a field of Azure DevOps or in an address, Chromium sees words.
 
 The policy is switched off for these tabs, so that escaping alone is judged: under it no script would run anyway.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page
 
-from tests.acceptance.signing_in import tokens_bought_elsewhere
-from tests.browser.hostile import ACT, TEXTS, Witness
+from tests.browser.hostile import ACT, TEXTS, Witness, keep_session
+from tests.browser.upstream import PROJECT, VIEWS, Upstream
 from tests.evidence import Report
 from tests.site import Browser, Host, Simulator, Site
 
-PROJECT = "/org/fabrikam/project/Payments%20Platform"
-API = "/fabrikam/Payments%20Platform/_apis"
 HARMLESS = str.maketrans(dict.fromkeys("<>\"'`&\u202e\u202c＜＞/\\", "."))
-
-VIEWS = {
-    "organizations": ("/dashboard", [("GET", "/_apis/accounts", "/_apis/accounts?memberId={me}")]),
-    "projects": ("/org/fabrikam/projects?top=200", [("GET", "/_apis/projects", "/fabrikam/_apis/projects")]),
-    "work items": (
-        f"{PROJECT}/workitems?top=200",
-        [("POST", "/_apis/wit/wiql", f"{API}/wit/wiql"), ("POST", "/workitemsbatch", f"{API}/wit/workitemsbatch")],
-    ),
-    "builds": (f"{PROJECT}/builds?top=200", [("GET", "/_apis/build/builds", f"{API}/build/builds")]),
-    "repositories": (f"{PROJECT}/repos?top=200", [("GET", "/_apis/git/", f"{API}/git/repositories")]),
-}
-"""Address of the page; method, fault path and target of each call behind it."""
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +23,6 @@ def ada(host: Host) -> Browser:
     browser = Browser(host.url)
     browser.sign_in("ada")
     return browser
-
-
-@pytest.fixture(scope="module")
-def token(site: Site, host: Host) -> str:
-    return tokens_bought_elsewhere(site.simulator, host)["access_token"]
 
 
 @pytest.fixture
@@ -59,73 +39,6 @@ def some(pytestconfig: pytest.Config) -> tuple[str, ...]:
     return TEXTS if pytestconfig.getoption("full") else TEXTS[::6]
 
 
-def keep_session(context: Any, host: Host, browser: Browser) -> None:
-    context.add_cookies([{"name": "gatehouse-session", "value": browser.session_cookie, "url": host.url}])
-
-
-def first_items(simulator: Simulator, token: str, method: str, target: str) -> dict[str, Any]:
-    """What Azure DevOps really answers to a call of this page."""
-    query = {"query": "SELECT [System.Id] FROM WorkItems WHERE [System.TeamProject] = @project"}
-    body = query if target.endswith("wiql") else {"ids": [1001], "fields": ["System.Title", "System.State"]}
-    if target.endswith("batch"):
-        body["fields"] += ["System.AssignedTo", "System.WorkItemType", "System.ChangedDate", "System.Id"]
-    answer = simulator.http.request(
-        method,
-        f"{simulator.url}{target}{'&' if '?' in target else '?'}api-version=7.1",
-        json=body if method == "POST" else None,
-        headers={"Authorization": f"Bearer {token}"},
-        timeout=10,
-    )
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def spoiled(value: Any, text: str) -> Any:
-    """Every string in it replaced, at any depth."""
-    if isinstance(value, dict):
-        return {name: spoiled(part, text) for name, part in value.items()}
-    if isinstance(value, list):
-        return [spoiled(part, text) for part in value]
-    return text if isinstance(value, str) else value
-
-
-def one_each(answer: dict[str, Any], texts: tuple[str, ...]) -> dict[str, Any]:
-    """The list with one entry for each text, which stands in all its fields; ids and legal organizations stay."""
-    member = "workItems" if "workItems" in answer else "value"
-    model = answer[member][0]
-    entries = []
-    for number, text in enumerate(texts):
-        entry = spoiled(model, text)
-        if isinstance(model.get("id"), int):
-            entry["id"] = 1001 + number
-        if "accountName" in model:
-            entry["accountName"] = f"organization-{number}"
-        entries.append(entry)
-    return {**answer, member: entries}
-
-
-@pytest.fixture
-def answering(simulator: Simulator, token: str) -> Callable[[str, tuple[str, ...]], int]:
-    """Let Azure DevOps fill a view with these texts; the number of strings that one entry has."""
-
-    def answer(view: str, texts: tuple[str, ...]) -> int:
-        me = simulator.http.get(
-            f"{simulator.url}/_apis/profile/profiles/me?api-version=7.1",
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=10,
-        ).json()["id"]
-        rules, strings = [], 0
-        for method, path, target in VIEWS[view][1]:
-            real = first_items(simulator, token, method, target.format(me=me))
-            body = one_each(real, texts)
-            strings += str(body).count(ACT) // len(texts)
-            rules.append({"match": {"method": method, "path": path}, "action": {"status": 200, "json": body}})
-        simulator.faults(*rules)
-        return strings
-
-    return answer
-
-
 def shown(page: Page) -> str:
     """All text of the page, runs of blanks as one."""
     return " ".join(page.evaluate("document.body.textContent").split())
@@ -134,14 +47,14 @@ def shown(page: Page) -> str:
 @pytest.mark.acceptance("E1")
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_text_in_every_field_of_every_entry_adds_nothing(
-    witness: Witness, host: Host, answering: Callable, simulator: Simulator, evidence: Report, view: str
+    witness: Witness, host: Host, upstream: Upstream, simulator: Simulator, evidence: Report, view: str
 ) -> None:
     """No script, no element and no attribute more than with harmless words, and each text is there to read."""
     address = host.url + VIEWS[view][0]
-    assert answering(view, tuple(text.translate(HARMLESS) for text in TEXTS)) >= 1
+    upstream.fill(view, [text.translate(HARMLESS) for text in TEXTS])
     witness.page.goto(address)
     harmless = witness.structure()
-    answering(view, TEXTS)
+    upstream.fill(view, TEXTS)
     assert witness.page.goto(address).status == 200
     assert simulator.injected() >= 1
     assert witness.ran() == []
