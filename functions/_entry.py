@@ -59,6 +59,7 @@ def bare(blueprint: func.Blueprint, route: str, *methods: str) -> Callable[[Bare
 
     def register(handler: BareHandler) -> HttpFunction:
         def entry(req: func.HttpRequest) -> func.HttpResponse:
+            events.correlation_id.set(new_id())
             request = requests.read(req)
             try:
                 answer = handler(request, requests.check(request, Route(route, methods)))

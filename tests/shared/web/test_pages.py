@@ -10,25 +10,7 @@ from shared import errors
 from shared.models.views import Listing, Organization, WorkItem
 from shared.web.negotiation import Wants
 from shared.web.pages import Frame
-
-SECRET = "secret-of-the-log"
-
-
-def children(error_class):
-    for child in error_class.__subclasses__():
-        yield child
-        yield from children(child)
-
-
-OWN_ARGUMENTS = {
-    errors.NotConfigured: (["PUBLIC_URL is missing", "TOKEN_ENCRYPTION_KEY is not 64 hex digits"],),
-    errors.TooLarge: (413, "A form may have 64 KiB."),
-    errors.MethodNotAllowed: (["GET", "HEAD"],),
-    errors.WrongHost: ("https://gate.example",),
-    errors.ScopeMissing: ("vso.code",),
-    errors.ClaimsChallenge: ("", "{}"),
-}
-EVERY_ERROR = [child(*OWN_ARGUMENTS.get(child, ())) for child in children(errors.AppError)]
+from tests.every_error import EVERY_ERROR, OWN_ARGUMENTS, SECRET, children
 
 
 def kind(error):
