@@ -184,11 +184,13 @@ class Site:
         services: str | None = None,
         port: int | None = None,
         public_url: str | None = None,
+        root: Path | None = None,
         **settings: str | None,
     ) -> Host:
         """Start a local host on the store of this site; its redirect URI is registered with the simulator.
 
         With `public_url` the host answers under that name (send it as Host header); redirect URIs are built from it.
+        `root` is the directory of another function_app.py and host.json.
         """
         port = port or processes.free_port()
         local = f"http://127.0.0.1:{port}"
@@ -200,6 +202,7 @@ class Site:
                 self.simulator.settings(**{setting: [*known, uri]})
         command = [sys.executable, "-m", "tools.local_host", "--port", str(port), f"--clock-offset={clock_offset}"]
         command += ["--services", services] if services else []
+        command += ["--root", str(root)] if root else []
         name = f"host-{len(self.hosts)}"
         child = processes.start(name, command, log=self.folder / f"{name}.log", environment=environment, cwd=ROOT)
         host = Host(child, local, environment)

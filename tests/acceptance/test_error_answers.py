@@ -166,6 +166,7 @@ def test_a_wrong_request_is_told_so_in_the_form_that_was_asked_for(
     """Each by a real request, also where no session, no store, no vault or no setting is there."""
     wrong = WRONG[of]
     cookie = [f"Cookie: gatehouse-session={ada.session_cookie}"] if wrong.signed_in else []
+    ids = set()
     for accept in ACCEPTS:
         asked = [f"Accept: {accept}"] if accept else []
         reply = send(
@@ -178,8 +179,9 @@ def test_a_wrong_request_is_told_so_in_the_form_that_was_asked_for(
             host=wrong.host,
             body=wrong.body,
         )
-        judge(reply, accept, wrong.status, wrong.kind, page_of_its_own=wrong.at == "unset")
-        evidence(cases=1)
+        ids.add(judge(reply, accept, wrong.status, wrong.kind, page_of_its_own=wrong.at == "unset"))
+    assert len(ids) == len(ACCEPTS), "two answers share an id"
+    evidence(cases=len(ids))
     assert ada.get("/").status_code == 200
 
 

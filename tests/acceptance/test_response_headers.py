@@ -1,14 +1,16 @@
 """The headers of every answer: each route in each of its states, and what the host answers before our code runs."""
 
+import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.acceptance.route_table import addresses
 from tests.evidence import Report
 from tests.raw_http import Reply, send
-from tests.site import Browser, Host, Simulator, Site
+from tests.site import ROOT, Browser, Host, Simulator, Site
 from tests.storage_proxy import StorageProxy
 from tests.test_function_app import ROUTES
 
@@ -34,17 +36,29 @@ def store(azurite: str) -> Iterator[StorageProxy]:
 
 
 @pytest.fixture(scope="module")
-def crawled(site: Site, store: StorageProxy) -> Host:
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The application with a host that adds no header: what is missing can't be filled in by it."""
+    root = tmp_path_factory.mktemp("alone")
+    for part in ("function_app.py", "functions", "shared"):
+        (root / part).symlink_to(ROOT / part)
+    settings = json.loads((ROOT / "host.json").read_text())
+    del settings["extensions"]["http"]["customHeaders"]
+    (root / "host.json").write_text(json.dumps(settings))
+    return root
+
+
+@pytest.fixture(scope="module")
+def crawled(site: Site, store: StorageProxy, alone: Path) -> Host:
     """A host whose store can be taken away, and whose Azure DevOps fails where asked."""
     return site.start_host(
-        services="tests.acceptance.failing:build_services", AzureWebJobsStorage=store.connection_string
+        services="tests.acceptance.failing:build_services", root=alone, AzureWebJobsStorage=store.connection_string
     )
 
 
 @pytest.fixture(scope="module")
-def unset(site: Site) -> Host:
+def unset(site: Site, alone: Path) -> Host:
     """A host that nobody set up."""
-    return site.start_host(PUBLIC_URL=None, TOKEN_ENCRYPTION_KEY=None)
+    return site.start_host(root=alone, PUBLIC_URL=None, TOKEN_ENCRYPTION_KEY=None)
 
 
 @pytest.fixture(scope="module")
@@ -105,23 +119,23 @@ def test_every_route_in_every_state_protects_its_answer(
 ) -> None:
     """Whatever the method, the caller, the request and the state of the store: all headers, and nothing is kept."""
     path, port = paths[name], crawled.port
-    json = "Accept: application/json"
+    script = "Accept: application/json"
     replies = {f"{method} {path}": send(port, method, path, cookie) for method in METHODS}
     replies |= {
         "a stranger": send(port, "GET", path),
-        "a stranger's script": send(port, "GET", path, json),
-        "a script": send(port, "GET", path, cookie, json),
+        "a stranger's script": send(port, "GET", path, script),
+        "a script": send(port, "GET", path, cookie, script),
         "a bad query": send(port, "GET", f"{path}?%zz=%", cookie),
         "a long query": send(port, "GET", f"{path}?x={'x' * 5000}", cookie),
         "a long body": send(port, "POST", path, cookie, body=b"x" * 70_000),
         "a wrong host": send(port, "GET", path, host="elsewhere.example"),
         "a slash more": send(port, "GET", f"{path}/", cookie),
         "no settings": send(unset.port, "GET", path),
-        "no settings, a script": send(unset.port, "GET", path, json),
+        "no settings, a script": send(unset.port, "GET", path, script),
     }
     with store.gone():
         replies["no store"] = send(port, "GET", path, cookie)
-        replies["no store, a script"] = send(port, "GET", path, cookie, json)
+        replies["no store, a script"] = send(port, "GET", path, cookie, script)
     kept = [of for of, reply in replies.items() if reply.header("cache-control") != "no-store"]
     for of, reply in replies.items():
         judge(reply, f"{name}, {of}: {reply.status}")
@@ -178,12 +192,10 @@ BEFORE_OUR_CODE = {
 
 @pytest.mark.acceptance("E3", "E4")
 @pytest.mark.parametrize("of", BEFORE_OUR_CODE)
-def test_the_host_protects_what_it_answers_itself(
-    crawled: Host, simulator: Simulator, evidence: Report, of: str
-) -> None:
+def test_the_host_protects_what_it_answers_itself(host: Host, simulator: Simulator, evidence: Report, of: str) -> None:
     """By `customHeaders` of host.json, before any function is called."""
     method, target, headers, status = BEFORE_OUR_CODE[of]
-    reply = send(crawled.port, method, target, *headers)
+    reply = send(host.port, method, target, *headers)
     assert reply.status == status
     judge(reply, of)
     is_not_kept(reply, of)
@@ -242,15 +254,16 @@ TRICKS = (
 @pytest.mark.acceptance("E4")
 @pytest.mark.parametrize("name", [name for name in PAGES if name != "zz_not_found"])
 def test_no_page_answers_under_an_address_that_looks_like_a_file(
-    crawled: Host, simulator: Simulator, paths: dict[str, str], cookie: str, evidence: Report, name: str
+    host: Host, crawled: Host, simulator: Simulator, paths: dict[str, str], cookie: str, evidence: Report, name: str
 ) -> None:
     """404 (400 where the host refuses the address), with nothing of the person, and never kept."""
     for trick in TRICKS:
         path = paths[name].rstrip("/") + (trick if paths[name] != "/" or trick[0] == "/" else f"/{trick}")
         if path == "/":
             continue
-        reply = send(crawled.port, "GET", path, cookie)
-        assert reply.status == (400 if "%00" in path else 404), path
+        by_the_host = "%00" in path
+        reply = send(host.port if by_the_host else crawled.port, "GET", path, cookie)
+        assert reply.status == (400 if by_the_host else 404), path
         assert b"<table" not in reply.body, path
         assert b"fabrikam" not in reply.body, path
         is_not_kept(reply, path)
