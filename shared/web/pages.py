@@ -137,8 +137,8 @@ def _problem(error: AppError, frame: Frame) -> Problem:
 
 def _error_headers(error: AppError) -> dict[str, str]:
     headers = {}
-    if error.retry_after is not None:
-        headers["Retry-After"] = str(max(1, ceil(error.retry_after)))
+    if wait := _wait(error):
+        headers["Retry-After"] = str(wait)
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = ", ".join(error.allowed)
     if error.status == 401:
@@ -147,12 +147,18 @@ def _error_headers(error: AppError) -> dict[str, str]:
     return headers
 
 
+def _wait(error: AppError) -> int | None:
+    """Whole seconds after which it may work again."""
+    return None if error.retry_after is None else max(1, ceil(error.retry_after))
+
+
 def _ways_on(error: AppError, path: str) -> dict[str, object]:
     """The links that help after this error. An address below /auth/ is a step that is spent: none leads back there."""
     back = path if formats.is_local(path) and not path.startswith("/auth/") else None
     sign_in = "/auth/login" if back in (None, "/") else f"/auth/login?return_to={quote(back or '', safe='/')}"
     return {
         "remedy": error.remedy,
+        "wait": _wait(error),
         "sign_in": sign_in if isinstance(error, _CURED_BY_SIGN_IN) and not error.remedy else None,
         "retry": back if isinstance(error, _CURED_BY_TIME) and not isinstance(error, _NOT_BY_TIME) else None,
         "home": error.public_url if isinstance(error, WrongHost) else "/",

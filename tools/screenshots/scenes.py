@@ -1,11 +1,13 @@
 """Every page in each of its states: who sees it, where it is, and what Azure DevOps does meanwhile."""
 
+import base64
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from playwright.sync_api import Page, Response
 
+from tools.screenshots import lists
 from tools.screenshots.stage import Stage
 
 ADA = "Ada Lovelace"
@@ -15,7 +17,27 @@ PROJECT = "{site}/org/fabrikam/project/Payments%20Platform"
 EMPTY_PROJECT = "{site}/org/fabrikam/project/Empty%20Room"
 NO_PROJECTS = {"match": {"path": "/_apis/projects"}, "action": {"json": {"count": 0, "value": []}, "status": 200}}
 NOT_ALLOWED = {"match": {"path": "/_apis/build/builds"}, "action": {"json": {"message": "no"}, "status": 403}}
+NO_SCOPE = {
+    "match": {"path": "/_apis/build/builds"},
+    "action": {"json": {"message": "The token has not the requested scope."}, "status": 403},
+}
 DOWN = {"match": {"path": "/_apis/git/repositories"}, "action": {"html": True, "status": 503}}
+NONSENSE = {"match": {"path": "/_apis/git/repositories"}, "action": {"body": "{", "status": 200}}
+REJECTED = {"match": {"path": "^/fabrikam/"}, "action": {"html": True, "status": 203}}
+BUSY = {
+    "match": {"path": "^/contoso-labs/"},
+    "action": {"status": 429, "json": {}, "headers": {"Retry-After": "5"}},
+}
+CLAIMS = base64.b64encode(b'{"access_token":{"nbf":{"essential":true,"value":"1"}}}').decode()
+CHALLENGED = {
+    "match": {"path": "^/fabrikam/"},
+    "action": {
+        "status": 401,
+        "json": {},
+        "headers": {"WWW-Authenticate": f'Bearer error="insufficient_claims", claims="{CLAIMS}"'},
+    },
+}
+BLOCKED = {"match": {"path": "/oauth2/v2.0/authorize"}, "action": {"aadsts": 53003}}
 
 
 class SceneError(Exception):
@@ -24,14 +46,15 @@ class SceneError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A page in one state. `address` names an origin of the stage; `presses` are buttons to click there, in turn."""
+    """A page in one state. `address` names an origin of the stage; `presses` are buttons to click there, in turn;
+    `faults` is what the simulator does meanwhile."""
 
     name: str
     address: str
     person: str | None = None
     status: int = 200
     presses: tuple[str, ...] = ()
-    fault: Mapping[str, Any] | None = None
+    faults: tuple[Mapping[str, Any], ...] = ()
 
     def show(self, page: Page, stage: Stage) -> None:
         """Bring a browser there, signed in first where it is not yet.
@@ -40,7 +63,7 @@ class Scene:
         """
         if self.person and not page.context.cookies(stage.site):
             sign_in(page, stage, self.person)
-        stage.faults(*([self.fault] if self.fault else []))
+        stage.faults(*self.faults)
         response = page.goto(self.address.format_map(origins(stage)))
         stage.faults()
         for button in self.presses:
@@ -68,26 +91,43 @@ def press(page: Page, button: str) -> Response | None:
 SCENES = (
     Scene("home", "{site}/"),
     Scene("home-signed-in", "{site}/", ADA),
+    Scene("home-both", "{both}/"),
     Scene("set-up", "{unset}/", status=503),
     Scene("consent", "{site}/auth/login"),
     Scene("consent-refused", "{simulator}/oauth2/authorize?client_id=unknown", status=400),
     Scene("dashboard", "{site}/dashboard", ADA),
     Scene("dashboard-empty", "{site}/dashboard", CHEN),
     Scene("projects", "{site}/org/fabrikam/projects", ADA),
-    Scene("projects-empty", "{site}/org/fabrikam/projects", ADA, fault=NO_PROJECTS),
+    Scene("projects-right-to-left", "{site}/org/fabrikam/projects", ADA, faults=(lists.RIGHT_TO_LEFT_PROJECTS,)),
+    Scene("projects-empty", "{site}/org/fabrikam/projects", ADA, faults=(NO_PROJECTS,)),
     Scene("work-items", PROJECT + "/workitems", ADA),
+    Scene("work-items-partial", PROJECT + "/workitems", ADA, faults=lists.PARTIAL_WORK_ITEMS),
     Scene("work-items-empty", EMPTY_PROJECT + "/workitems", ADA),
     Scene("builds", PROJECT + "/builds", ADA),
+    Scene("builds-right-to-left", PROJECT + "/builds", ADA, faults=(lists.RIGHT_TO_LEFT_BUILDS,)),
+    Scene("builds-partial", PROJECT + "/builds", ADA, faults=(lists.PARTIAL_BUILDS,)),
     Scene("builds-empty", EMPTY_PROJECT + "/builds", ADA),
     Scene("repositories", PROJECT + "/repos", ADA),
+    Scene("repositories-many", PROJECT + "/repos?top=200", ADA, faults=(lists.MANY_REPOSITORIES,)),
     Scene("repositories-empty", EMPTY_PROJECT + "/repos", ADA),
     Scene("error-400", PROJECT + "/workitems?top=many", ADA, status=400),
     Scene("error-400-declined", "{site}/auth/login", status=400, presses=("Deny",)),
-    Scene("error-403", PROJECT + "/builds", ADA, status=403, fault=NOT_ALLOWED),
+    Scene("error-400-blocked", "{both}/auth/login/entra", status=400, faults=(BLOCKED,)),
+    Scene("error-400-expired", "{site}/auth/callback?code=x&state=" + "s" * 43, status=400),
+    Scene("error-401-again", PROJECT + "/builds", ADA, status=401, faults=(REJECTED,)),
+    Scene("error-401-confirm", PROJECT + "/builds", ADA, status=401, faults=(CHALLENGED,)),
+    Scene("error-403", PROJECT + "/builds", ADA, status=403, faults=(NOT_ALLOWED,)),
+    Scene("error-403-scope", PROJECT + "/builds", ADA, status=403, faults=(NO_SCOPE,)),
     Scene("error-404", "{site}/nowhere", status=404),
     Scene("error-404-project", "{site}/org/fabrikam/project/Unknown/builds", ADA, status=404),
+    Scene("error-404-sign-in", "{site}/auth/login/unknown", status=404),
+    Scene("error-414", "{site}/?" + "x" * 5000, status=414),
     Scene("error-421", "{misnamed}/", status=421),
-    Scene("error-503", PROJECT + "/repos", ADA, status=503, fault=DOWN),
+    Scene("error-502", PROJECT + "/repos", ADA, status=502, faults=(NONSENSE,)),
+    Scene("error-503", PROJECT + "/repos", ADA, status=503, faults=(DOWN,)),
+    Scene("error-503-busy", "{site}/org/contoso-labs/projects", BJORN, status=503, faults=(BUSY,)),
+    Scene("error-503-store", "{storeless}/dashboard", ADA, status=503),
+    Scene("error-503-vault", "{vaultless}/dashboard", ADA, status=503),
     Scene("logout", "{site}/auth/logout", ADA),
     Scene("logout-stranger", "{site}/auth/logout"),
     Scene("signed-out", "{site}/auth/logout", BJORN, presses=("Sign out now",)),
