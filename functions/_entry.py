@@ -77,6 +77,7 @@ def bare(blueprint: func.Blueprint, route: str, *methods: str) -> Callable[[Bare
 
     def register(handler: BareHandler) -> HttpFunction:
         def entry(req: func.HttpRequest) -> func.HttpResponse:
+            events.correlation_id.set(new_id())
             request = requests.read(req)
             try:
                 parameters = requests.check(request, declared)

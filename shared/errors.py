@@ -21,6 +21,9 @@ AppError (never raised itself)
 from collections.abc import Sequence
 from typing import NamedTuple
 
+_PERSISTS = "If it stays like this, tell the people who run this site, with the id below."
+_OURS = f"That is our fault, not yours, and it signs nobody out. Try again in a moment. {_PERSISTS}"
+
 
 class Meaning(NamedTuple):
     """What a code of an identity provider says: a fixed word for the event, and title and advice for the person."""
@@ -47,7 +50,7 @@ class AppError(Exception):
     status = 500
     kind = "unexpected"
     title = "Something went wrong on our side"
-    advice = "Try again in a moment. If it stays like this, tell the people who run this site, with the id below."
+    advice = "That is our fault, not yours. Try again in a moment. " + _PERSISTS
     remedy: Remedy | None = None
 
     def __init__(self, log: str = "", *, advice: str | None = None, retry_after: float | None = None) -> None:
@@ -152,7 +155,9 @@ class WrongHost(AppError):
     title = "This site lives at another address"
 
     def __init__(self, public_url: str) -> None:
-        super().__init__(advice=f"Open {public_url} instead.")
+        super().__init__(
+            advice=f"The link that you followed uses a name that this site does not go by. Open {public_url} instead."
+        )
         self.public_url = public_url
 
 
@@ -226,6 +231,7 @@ class SignInRefused(SignInError):
 
     kind = "sign-in-refused"
     title = "The sign-in was refused"
+    advice = "Microsoft refused it, for no fault of yours. Nothing was stored. Start the sign-in again. " + _PERSISTS
     reason = "refused"
 
 
@@ -277,6 +283,7 @@ class SignInUnavailable(SignInError):
     status = 503
     kind = "sign-in-unavailable"
     title = "The sign-in service of Azure DevOps does not answer as it should"
+    advice = "The trouble is there, not with you. Nothing was stored. Start the sign-in again in a moment."
     reason = "unavailable"
 
 
@@ -285,6 +292,7 @@ class UnknownProvider(NotFound):
 
     kind = "unknown-provider"
     title = "There is no such way to sign in here"
+    advice = "The link that you followed is wrong or old. Start again from the home page: it shows the ways there are."
 
 
 class ProviderError(AppError):
@@ -360,7 +368,7 @@ class StoreError(AppError):
     status = 503
     kind = "store-unavailable"
     title = "We can't reach our own storage right now"
-    advice = "This signs nobody out. Try again in a moment."
+    advice = _OURS
 
     def __init__(self, log: str = "", *, retry_after: float = 5) -> None:
         super().__init__(log, retry_after=retry_after)
@@ -375,6 +383,7 @@ class Busy(StoreError):
 
     kind = "refresh-busy"
     title = "Your access is just being renewed"
+    advice = "That takes longer than it should. It signs nobody out. Try again in a moment."
 
 
 class VaultError(AppError):
@@ -383,7 +392,7 @@ class VaultError(AppError):
     status = 503
     kind = "vault-unavailable"
     title = "We can't reach our own keys right now"
-    advice = "This signs nobody out. Try again in a moment."
+    advice = _OURS
 
     def __init__(self, log: str = "", *, reason: str = "missing") -> None:
         super().__init__(log, retry_after=5)
@@ -400,7 +409,10 @@ class Unreadable(AppError):
     status = 503
     kind = "unreadable"
     title = "We can't read what we stored for you"
-    advice = "Sign out and in again. If that does not help, tell the people who run this site."
+    advice = (
+        "That is our fault, not yours. Sign out and in again. If that does not help, tell the people who run this "
+        "site, with the id below."
+    )
 
 
 class UnknownKey(Unreadable):
@@ -408,7 +420,7 @@ class UnknownKey(Unreadable):
 
     kind = "unknown-key"
     title = "A key of ours is just being changed"
-    advice = "This signs nobody out. Try again in a moment."
+    advice = _OURS
 
     def __init__(self, log: str = "") -> None:
         super().__init__(log, retry_after=5)
@@ -420,7 +432,7 @@ class AzureDevOpsError(AppError):
     status = 502
     kind = "azure-devops"
     title = "Azure DevOps gave an answer we can't use"
-    advice = "That is between us and Azure DevOps. Try again in a moment."
+    advice = "That is between us and Azure DevOps, not your fault. Try again in a moment. " + _PERSISTS
 
 
 class TokenRejected(AzureDevOpsError):
@@ -482,7 +494,10 @@ class Absent(AzureDevOpsError):
     status = 404
     kind = "absent"
     title = "Azure DevOps knows nothing by this name"
-    advice = "It does not exist, was renamed, or you may not see it."
+    advice = (
+        "It does not exist, was renamed, or you may not see it. Check the name, or ask an administrator of the "
+        "organization for access."
+    )
 
 
 class NotAllowedHere(Absent):
@@ -497,7 +512,7 @@ class ApiThrottled(AzureDevOpsError):
     status = 503
     kind = "throttled"
     title = "Azure DevOps asks you to slow down"
-    advice = "You made many requests in a short time. It goes on by itself after the time given."
+    advice = "It had many requests from you in a short time. It goes on by itself after a pause."
 
 
 class ApiUnavailable(AzureDevOpsError):
@@ -506,7 +521,10 @@ class ApiUnavailable(AzureDevOpsError):
     status = 503
     kind = "azure-devops-unavailable"
     title = "Azure DevOps does not answer"
-    advice = "This signs nobody out. Try again in a moment, or look at status.dev.azure.com."
+    advice = (
+        "The trouble is there: neither you nor this site can mend it. It signs nobody out. Try again in a moment, or "
+        "look at status.dev.azure.com."
+    )
 
 
 def explained[E: (SignInError, ProviderError)](error: E, meaning: Meaning | None) -> E:

@@ -62,7 +62,12 @@ def build_services(environ: Mapping[str, str], *, now: Callable[[], datetime] = 
             now=now,
             sleep=time.sleep,
         ),
-        pages=Pages(app_name=config.app_name, support_url=config.support_url, statics=static_files()),
+        pages=Pages(
+            app_name=config.app_name,
+            support_url=config.support_url,
+            statics=static_files(),
+            devops_url=config.azure_devops_url,
+        ),
         cookies=Cookies(secure=config.secure),
         security=security_headers(config.public_url),
     )

@@ -203,12 +203,14 @@ class Site:
         port: int | None = None,
         public_url: str | None = None,
         traps: Traps | None = None,
+        root: Path | None = None,
         **settings: str | None,
     ) -> Host:
         """Start a local host without waiting for it; its redirect URI is registered with the simulator.
 
         With `public_url` the host answers under that name (send it as Host header); redirect URIs are built from it.
         With `traps` it can be killed, stopped or slowed down at the named points of `tools.chaos.points`.
+        `root` is the directory of another function_app.py and host.json.
         """
         if traps:
             services = "tools.chaos.points:services"
@@ -223,6 +225,7 @@ class Site:
                 self.simulator.settings(**{setting: [*known, uri]})
         command = [sys.executable, "-m", "tools.local_host", "--port", str(port), f"--clock-offset={clock_offset}"]
         command += ["--services", services] if services else []
+        command += ["--root", str(root)] if root else []
         name = f"host-{len(self.hosts)}"
         child = processes.start(name, command, log=self.folder / f"{name}.log", environment=environment, cwd=ROOT)
         host = Host(child, local, environment)

@@ -6,18 +6,18 @@ from datetime import UTC, datetime
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _UNITS = ("kB", "MB", "GB", "TB", "PB")
 _EXTERNAL = re.compile(
-    r"(?:https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?|http://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?)"
-    r"(?:/[!-\[\]-~]*)?\Z"
+    r"(?:(?:https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?|http://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?)"
+    r"(?:/[!-\[\]-~]*)?|mailto:[A-Za-z0-9.+_-]+@[A-Za-z0-9.-]+)\Z"
 )
 # Of this site: one slash, then anything but a second one or a backslash, which browsers read as one.
 _LOCAL = re.compile(r"/(?:[!-.0-\[\]-~][!-\[\]-~]*)?\Z")
 
 
 def is_external(url: str | None) -> bool:
-    """Whether a link out of this site may have this target.
+    """Whether an address of our own configuration may become a link; for what comes from data see `links.into`.
 
-    https with a plain host, or http on loopback (the simulator); no user info, no blank, control or non-ASCII
-    character, no backslash.
+    https with a plain host, http on loopback (the simulator), or a mail address; no user info, no blank, control or
+    non-ASCII character, no backslash.
     """
     return url is not None and _EXTERNAL.match(url) is not None
 

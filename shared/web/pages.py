@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from shared.azure_devops import links
 from shared.errors import (
     Absent,
     AccessDenied,
@@ -76,7 +77,10 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 class Pages:
     """Renders the templates, which are compiled once. A name that a template needs and does not get is an error."""
 
-    def __init__(self, *, app_name: str, support_url: str | None, statics: StaticFiles) -> None:
+    def __init__(
+        self, *, app_name: str, support_url: str | None, statics: StaticFiles, devops_url: str = "https://dev.azure.com"
+    ) -> None:
+        """Links from data lead to Azure DevOps and to `devops_url` alone."""
         self._environment = Environment(
             # Everything is escaped, whatever a template is called.
             autoescape=True,
@@ -87,7 +91,9 @@ class Pages:
             lstrip_blocks=True,
         )
         self._environment.globals.update(app_name=app_name, support_url=support_url, static=statics.url)
-        self._environment.tests.update(external=formats.is_external, local=formats.is_local)
+        self._environment.tests.update(
+            azure_devops=links.into(devops_url), external=formats.is_external, local=formats.is_local
+        )
         self._environment.filters.update(
             branch=formats.branch,
             machine_time=formats.machine_time,
@@ -137,8 +143,8 @@ def _problem(error: AppError, frame: Frame) -> Problem:
 
 def _error_headers(error: AppError) -> dict[str, str]:
     headers = {}
-    if error.retry_after is not None:
-        headers["Retry-After"] = str(max(1, ceil(error.retry_after)))
+    if wait := _wait(error):
+        headers["Retry-After"] = str(wait)
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = ", ".join(error.allowed)
     if error.status == 401:
@@ -147,12 +153,18 @@ def _error_headers(error: AppError) -> dict[str, str]:
     return headers
 
 
+def _wait(error: AppError) -> int | None:
+    """Whole seconds after which it may work again."""
+    return None if error.retry_after is None else max(1, ceil(error.retry_after))
+
+
 def _ways_on(error: AppError, path: str) -> dict[str, object]:
     """The links that help after this error. An address below /auth/ is a step that is spent: none leads back there."""
     back = path if formats.is_local(path) and not path.startswith("/auth/") else None
     sign_in = "/auth/login" if back in (None, "/") else f"/auth/login?return_to={quote(back or '', safe='/')}"
     return {
         "remedy": error.remedy,
+        "wait": _wait(error),
         "sign_in": sign_in if isinstance(error, _CURED_BY_SIGN_IN) and not error.remedy else None,
         "retry": back if isinstance(error, _CURED_BY_TIME) and not isinstance(error, _NOT_BY_TIME) else None,
         "home": error.public_url if isinstance(error, WrongHost) else "/",

@@ -87,9 +87,12 @@ def read(req: func.HttpRequest) -> Request:
 def check(request: Request, route: Route) -> dict[str, str]:
     """Size limits, path, method, names, in this order; the parameters of the route, or the error that fits."""
     if len(request.path) > MAX_PATH:
-        raise TooLarge(414, f"The address is longer than {MAX_PATH} characters.")
+        raise TooLarge(414, f"The address is longer than {MAX_PATH} characters. Start again from the home page.")
     if len(request.query) > route.max_query:
-        raise TooLarge(414, f"What follows the question mark is longer than {route.max_query} characters.")
+        raise TooLarge(
+            414,
+            f"The address has more than {route.max_query} characters after its “?”. Start again from the home page.",
+        )
     if sum(len(name) + len(value) + 4 for name, value in request.headers.items()) > MAX_HEADERS:
         raise TooLarge(431, "The headers are too large. Delete this site's cookies and try again.")
     if len(request.body) > MAX_BODY:

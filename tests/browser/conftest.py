@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.acceptance.signing_in import tokens_bought_elsewhere
+from tests.browser.upstream import Upstream
 from tests.browser.watch import Watch
 from tests.conftest import empty_tables
 from tools.screenshots.chromium import launched, person_at
@@ -34,3 +36,15 @@ def watch(page):
     watch = Watch()
     watch.follow(page)
     return watch
+
+
+@pytest.fixture(scope="module")
+def token(site, host):
+    """An access token of Ada's that the application does not know."""
+    return tokens_bought_elsewhere(site.simulator, host)["access_token"]
+
+
+@pytest.fixture
+def upstream(simulator, token):
+    """Azure DevOps, to be filled with the words of a test."""
+    return Upstream(simulator, token)

@@ -1,11 +1,13 @@
 """Every page in each of its states: who sees it, where it is, and what Azure DevOps does meanwhile."""
 
+import base64
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from playwright.sync_api import Page, Response
 
+from tools.screenshots import lists
 from tools.screenshots.stage import Stage
 
 ADA = "Ada Lovelace"
@@ -19,7 +21,27 @@ REVOKED = {"match": {"path": "^/oauth2/revoke"}, "action": {"status": 200, "json
 NOT_YET_REVOKED = {"match": {"path": "^/oauth2/revoke"}, "action": {"status": 503}}
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 Version/19.0 Safari/604.1"
 OFFICE = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/143.0.0.0 Safari/537.36 Edg/143.0.0.0"
+NO_SCOPE = {
+    "match": {"path": "/_apis/build/builds"},
+    "action": {"json": {"message": "The token has not the requested scope."}, "status": 403},
+}
 DOWN = {"match": {"path": "/_apis/git/repositories"}, "action": {"html": True, "status": 503}}
+NONSENSE = {"match": {"path": "/_apis/git/repositories"}, "action": {"body": "{", "status": 200}}
+REJECTED = {"match": {"path": "^/fabrikam/"}, "action": {"html": True, "status": 203}}
+BUSY = {
+    "match": {"path": "^/contoso-labs/"},
+    "action": {"status": 429, "json": {}, "headers": {"Retry-After": "5"}},
+}
+CLAIMS = base64.b64encode(b'{"access_token":{"nbf":{"essential":true,"value":"1"}}}').decode()
+CHALLENGED = {
+    "match": {"path": "^/fabrikam/"},
+    "action": {
+        "status": 401,
+        "json": {},
+        "headers": {"WWW-Authenticate": f'Bearer error="insufficient_claims", claims="{CLAIMS}"'},
+    },
+}
+BLOCKED = {"match": {"path": "/oauth2/v2.0/authorize"}, "action": {"aadsts": 53003}}
 
 
 class SceneError(Exception):
@@ -31,7 +53,7 @@ class Scene:
     """A page in one state.
 
     `address` names an origin of the stage; `presses` are buttons to click there, in turn; `elsewhere` are the user
-    agents of further browsers in which the person is signed in. The fault holds until the last button is pressed.
+    agents of further browsers in which the person is signed in. The `faults` of the simulator hold until the last button is pressed.
     """
 
     name: str
@@ -39,7 +61,7 @@ class Scene:
     person: str | None = None
     status: int = 200
     presses: tuple[str, ...] = ()
-    fault: Mapping[str, Any] | None = None
+    faults: tuple[Mapping[str, Any], ...] = ()
     elsewhere: tuple[str, ...] = ()
 
     def show(self, page: Page, stage: Stage) -> None:
@@ -51,7 +73,7 @@ class Scene:
             sign_in(page, stage, self.person)
         for agent in self.elsewhere:
             self._sign_in_elsewhere(page, stage, agent)
-        stage.faults(*([self.fault] if self.fault else []))
+        stage.faults(*self.faults)
         response = page.goto(self.address.format_map(origins(stage)))
         for button in self.presses:
             response = press(page, button)
@@ -85,6 +107,7 @@ def press(page: Page, button: str) -> Response | None:
 SCENES = (
     Scene("home", "{site}/"),
     Scene("home-signed-in", "{site}/", ADA),
+    Scene("home-both", "{both}/"),
     Scene("set-up", "{unset}/", status=503),
     Scene("consent", "{site}/auth/login"),
     Scene("consent-refused", "{simulator}/oauth2/authorize?client_id=unknown", status=400),
@@ -93,24 +116,40 @@ SCENES = (
     Scene("dashboard", "{site}/dashboard", ADA),
     Scene("dashboard-empty", "{site}/dashboard", CHEN),
     Scene("projects", "{site}/org/fabrikam/projects", ADA),
-    Scene("projects-empty", "{site}/org/fabrikam/projects", ADA, fault=NO_PROJECTS),
+    Scene("projects-right-to-left", "{site}/org/fabrikam/projects", ADA, faults=(lists.RIGHT_TO_LEFT_PROJECTS,)),
+    Scene("projects-empty", "{site}/org/fabrikam/projects", ADA, faults=(NO_PROJECTS,)),
     Scene("work-items", PROJECT + "/workitems", ADA),
+    Scene("work-items-partial", PROJECT + "/workitems", ADA, faults=lists.PARTIAL_WORK_ITEMS),
     Scene("work-items-empty", EMPTY_PROJECT + "/workitems", ADA),
     Scene("builds", PROJECT + "/builds", ADA),
+    Scene("builds-right-to-left", PROJECT + "/builds", ADA, faults=(lists.RIGHT_TO_LEFT_BUILDS,)),
+    Scene("builds-partial", PROJECT + "/builds", ADA, faults=(lists.PARTIAL_BUILDS,)),
     Scene("builds-empty", EMPTY_PROJECT + "/builds", ADA),
     Scene("repositories", PROJECT + "/repos", ADA),
+    Scene("repositories-many", PROJECT + "/repos?top=200", ADA, faults=(lists.MANY_REPOSITORIES,)),
     Scene("repositories-empty", EMPTY_PROJECT + "/repos", ADA),
     Scene("error-400", PROJECT + "/workitems?top=many", ADA, status=400),
     Scene("error-400-declined", "{site}/auth/login", status=400, presses=("Deny",)),
-    Scene("error-403", PROJECT + "/builds", ADA, status=403, fault=NOT_ALLOWED),
+    Scene("error-400-blocked", "{both}/auth/login/entra", status=400, faults=(BLOCKED,)),
+    Scene("error-400-expired", "{site}/auth/callback?code=x&state=" + "s" * 43, status=400),
+    Scene("error-401-again", PROJECT + "/builds", ADA, status=401, faults=(REJECTED,)),
+    Scene("error-401-confirm", PROJECT + "/builds", ADA, status=401, faults=(CHALLENGED,)),
+    Scene("error-403", PROJECT + "/builds", ADA, status=403, faults=(NOT_ALLOWED,)),
+    Scene("error-403-scope", PROJECT + "/builds", ADA, status=403, faults=(NO_SCOPE,)),
     Scene("error-404", "{site}/nowhere", status=404),
     Scene("error-404-project", "{site}/org/fabrikam/project/Unknown/builds", ADA, status=404),
+    Scene("error-404-sign-in", "{site}/auth/login/unknown", status=404),
+    Scene("error-414", "{site}/?" + "x" * 5000, status=414),
     Scene("error-421", "{misnamed}/", status=421),
-    Scene("error-503", PROJECT + "/repos", ADA, status=503, fault=DOWN),
+    Scene("error-502", PROJECT + "/repos", ADA, status=502, faults=(NONSENSE,)),
+    Scene("error-503", PROJECT + "/repos", ADA, status=503, faults=(DOWN,)),
+    Scene("error-503-busy", "{site}/org/contoso-labs/projects", BJORN, status=503, faults=(BUSY,)),
+    Scene("error-503-store", "{storeless}/dashboard", ADA, status=503),
+    Scene("error-503-vault", "{vaultless}/dashboard", ADA, status=503),
     Scene("logout", "{site}/auth/logout", ADA),
     Scene("logout-stranger", "{site}/auth/logout"),
-    Scene("receipt-revoked", "{site}/account", BJORN, presses=("Sign out everywhere",), fault=REVOKED),
-    Scene("receipt-retried", "{site}/account", BJORN, presses=("Sign out everywhere",), fault=NOT_YET_REVOKED),
+    Scene("receipt-revoked", "{site}/account", BJORN, presses=("Sign out everywhere",), faults=(REVOKED,)),
+    Scene("receipt-retried", "{site}/account", BJORN, presses=("Sign out everywhere",), faults=(NOT_YET_REVOKED,)),
     Scene("receipt-not-offered", "{site}/account", BJORN, presses=("Sign out everywhere",)),
     Scene("receipt-elsewhere", "{site}/auth/logout", BJORN, presses=("Sign out now",), elsewhere=(PHONE,)),
     Scene("receipt-none", "{site}/auth/receipt", status=404),

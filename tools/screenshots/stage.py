@@ -1,10 +1,10 @@
-"""The site to look at, on loopback: a host that is set up, one that is not, and the simulator behind them."""
+"""The site to look at, on loopback: a host that is set up, others that lack something, and the simulator behind."""
 
 import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,30 @@ from tools.run import processes
 from tools.run.plan import HOST, Plan, host_settings
 from tools.simulator import defaults
 
+LEGACY = {"AZURE_DEVOPS_APP_ID": defaults.APP_ID, "AZURE_DEVOPS_CLIENT_SECRET": defaults.CLIENT_SECRET}
+ENTRA = {
+    "ENTRA_CLIENT_ID": defaults.ENTRA_CLIENT_ID,
+    "ENTRA_TENANT_ID": defaults.ENTRA_TENANT_ID,
+    "ENTRA_CLIENT_SECRET": defaults.ENTRA_CLIENT_SECRET,
+}
+NOBODY = 9
+"""The discard port: nobody listens there, so a connection is refused at once."""
+NO_STORE = (
+    "DefaultEndpointsProtocol=http;AccountName=gone;AccountKey=Z29uZQ==;"
+    f"TableEndpoint=http://{HOST}:{NOBODY}/gone;BlobEndpoint=http://{HOST}:{NOBODY}/gone;"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Origins: the `site`, an `unset` one that has no app registration yet, and the `simulator`."""
+    """Origins: the `site`, an `unset` one that has no app registration yet, one with `both` providers, one whose store
+    is gone, one whose vault is, and the `simulator`. All share keys and cookies, the first three a store."""
 
     site: str
     unset: str
+    both: str
+    storeless: str
+    vaultless: str
     simulator: str
 
     @property
@@ -39,32 +56,43 @@ class Stage:
 @contextmanager
 def staged(folder: Path, storage: str) -> Iterator[Stage]:
     """Start everything on this table store, logs in `folder`; it ends with the block. Raises processes.ChildError."""
-    site, unset, simulator = (processes.free_port() for _ in range(3))
-    stage = Stage(*(f"http://{HOST}:{port}" for port in (site, unset, simulator)))
-    registered = ("--redirect-uri", f"{stage.site}/auth/callback")
+    origins = {field.name: f"http://{HOST}:{processes.free_port()}" for field in fields(Stage)}
+    stage = Stage(**origins)
     with ExitStack() as running:
 
-        def start(name: str, module: str, port: int, *words: str, **settings: str) -> processes.Child:
-            command = [sys.executable, "-m", module, "--port", str(port), *words]
+        def start(name: str, module: str, *words: str, **settings: str) -> processes.Child:
+            command = [sys.executable, "-m", module, "--port", str(port_of(origins[name])), *words]
             environment = {**os.environ, **settings}
             child = processes.start(name, command, log=folder / f"{name}.log", environment=environment, cwd=ROOT)
             running.callback(child.stop)
             return child
 
-        def start_host(name: str, port: int, app: Mapping[str, str]) -> processes.Child:
-            plan = Plan(f"http://{HOST}:{port}", port, simulator, own_storage=True, notes=())
-            settings = host_settings(plan, {}, key_file=folder / "key", storage=storage, app=app)
-            return start(name, "tools.local_host", port, **settings)
+        def start_host(name: str, app: Mapping[str, str], **own: str) -> processes.Child:
+            plan = Plan(origins[name], port_of(origins[name]), port_of(stage.simulator), own_storage=True, notes=())
+            settings = host_settings(plan, own, key_file=folder / "key", storage=storage, app=app)
+            return start(name, "tools.local_host", **{**settings, **own})
 
         children = (
-            start("simulator", "tools.simulator", simulator, *registered),
-            start_host(
-                "site",
-                site,
-                {"AZURE_DEVOPS_APP_ID": defaults.APP_ID, "AZURE_DEVOPS_CLIENT_SECRET": defaults.CLIENT_SECRET},
-            ),
-            start_host("unset", unset, {}),
+            start("simulator", "tools.simulator", *registered(stage)),
+            start_host("site", LEGACY),
+            start_host("unset", {}),
+            start_host("both", {**LEGACY, **ENTRA}),
+            start_host("storeless", LEGACY, AzureWebJobsStorage=NO_STORE),
+            start_host("vaultless", LEGACY, KEY_VAULT_URL=f"http://{HOST}:{NOBODY}"),
         )
         for child in children:
             processes.wait_listening(child)
         yield stage
+
+
+def port_of(origin: str) -> int:
+    """The port of an origin of the stage."""
+    return int(origin.rpartition(":")[2])
+
+
+def registered(stage: Stage) -> list[str]:
+    """The redirect URIs of the hosts, as arguments of the simulator."""
+    words = ["--entra-redirect-uri", f"{stage.both}/auth/callback/entra"]
+    for host in (stage.site, stage.both):
+        words += ["--redirect-uri", f"{host}/auth/callback"]
+    return words

@@ -12,9 +12,10 @@ from shared.web import formats
         "https://dev.azure.com/a%20b/_git/x?y=1#z",
         "http://127.0.0.1:9700/a",
         "http://localhost/",
+        "mailto:help+gate@contoso.example",
     ],
 )
-def test_links_lead_out_by_https_or_to_loopback(url):
+def test_configured_links_lead_out_by_https_to_loopback_or_to_a_mailbox(url):
     assert formats.is_external(url)
 
 
@@ -45,6 +46,9 @@ def test_links_lead_out_by_https_or_to_loopback(url):
         "https://dév.azure.com/",
         "https://dev.azure.com:port/",
         "\x01https://dev.azure.com/",
+        "mailto:",
+        "mailto:a@b?subject=x",
+        "mailto:javascript:alert(1)",
     ],
 )
 def test_no_other_link_leads_out(url):

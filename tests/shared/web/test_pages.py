@@ -1,6 +1,7 @@
 """Errors and views, as pages and as problem documents."""
 
 import json
+import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
@@ -10,26 +11,7 @@ from shared import errors
 from shared.models.views import Listing, Organization, WorkItem
 from shared.web.negotiation import Wants
 from shared.web.pages import Frame
-
-SECRET = "secret-of-the-log"
-
-
-def children(error_class):
-    for child in error_class.__subclasses__():
-        yield child
-        yield from children(child)
-
-
-OWN_ARGUMENTS = {
-    errors.NotConfigured: (["PUBLIC_URL is missing", "TOKEN_ENCRYPTION_KEY is not 64 hex digits"],),
-    errors.TooLarge: (413, "A form may have 64 KiB."),
-    errors.MethodNotAllowed: (["GET", "HEAD"],),
-    errors.WrongHost: ("https://gate.example",),
-    errors.BadParameter: ("top", "“top” is a whole number."),
-    errors.ScopeMissing: ("vso.code",),
-    errors.ClaimsChallenge: ("", "{}"),
-}
-EVERY_ERROR = [child(*OWN_ARGUMENTS.get(child, ())) for child in children(errors.AppError)]
+from tests.every_error import EVERY_ERROR, OWN_ARGUMENTS, SECRET, children
 
 
 def kind(error):
@@ -105,6 +87,27 @@ def test_retry_after_is_whole_seconds_rounded_up(pages, frame, form, seconds, he
     answer = pages.error(errors.Throttled(retry_after=seconds), frame, form)
 
     assert answer.headers["Retry-After"] == header
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(1, "in 1 second."), (4.2, "in 5 seconds."), (120, "in 120 seconds.")])
+def test_a_person_reads_how_long_to_wait(pages, frame, seconds, words):
+    page = Links(pages.error(errors.ApiThrottled(retry_after=seconds), frame, Wants.HTML).body)
+
+    assert f"It should work again {words}" in page.text
+    assert "work again" not in Links(pages.error(errors.NotFound(), frame, Wants.HTML).body).text
+
+
+TROUBLES = [error for error in EVERY_ERROR if error.status >= 500]
+
+
+@pytest.mark.parametrize("error", TROUBLES, ids=kind)
+def test_a_trouble_is_laid_at_the_right_door(pages, frame, error):
+    """The visitor is told whose it is: ours, the service's, or that of the people who run the site."""
+    text = Links(pages.error(error, frame, Wants.HTML).body).text
+
+    assert re.search(
+        r"our fault|our own|Your access|Azure DevOps (gave|asks|does|refuses)|service of Azure|set up", text
+    )
 
 
 def test_an_error_that_does_not_pass_names_no_retry_after(pages, frame):

@@ -316,8 +316,8 @@ def test_a_page_of_what_is_unknown_still_renders(pages, template, item):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"finished_at": None}, "running"),
-        ({"finished_at": None, "started_at": None}, "queued"),
+        ({"finished_at": None, "status": "inProgress"}, "running"),
+        ({"finished_at": None, "started_at": None, "status": "notStarted"}, "queued"),
         ({}, "24 Nov 2026, 14:50 UTC"),
     ],
 )
@@ -326,6 +326,22 @@ def test_a_build_is_finished_running_or_queued(pages, change, words):
     page = Page(render(pages, "builds.html", {**data, "model": {"items": [BUILD | change]}}))
 
     assert page.shows(words)
+
+
+def test_a_build_that_is_over_is_not_called_queued_where_its_times_are_missing(pages):
+    data = sample("builds.html")
+    times = {"status": "completed", "result": "failed", "queued_at": None, "started_at": None, "finished_at": None}
+    page = Page(render(pages, "builds.html", {**data, "model": {"items": [BUILD | times]}}))
+
+    assert page.shows("failed")
+    assert "queued" not in page.text
+
+
+def test_a_work_item_without_a_title_has_a_dash(pages):
+    data = sample("work_items.html")
+    page = Page(render(pages, "work_items.html", {**data, "model": {"items": [WORK_ITEM | {"title": ""}]}}))
+
+    assert page.shows("—")
 
 
 def test_a_work_item_of_nobody_is_unassigned(pages):
