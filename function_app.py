@@ -10,6 +10,7 @@ from functions import (
     home,
     login,
     logout,
+    openapi,
     projects,
     ready,
     refresh_tokens,
@@ -34,6 +35,7 @@ for module in (
     refresh_tokens,
     health,
     ready,
+    openapi,
     static,
     zz_not_found,
 ):

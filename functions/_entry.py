@@ -9,6 +9,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import quote
 
 import azure.functions as func
@@ -29,8 +30,9 @@ from shared.errors import (
 from shared.models.custody import new_id
 from shared.readiness import Readiness, Watch, look, needs
 from shared.services import Services, services, static_files
-from shared.web import queries, requests
+from shared.web import contract, queries, requests
 from shared.web.answers import Answer, redirect, to_response
+from shared.web.contract import Body
 from shared.web.headers import security_headers
 from shared.web.negotiation import Wants, wants
 from shared.web.pages import Frame, Pages
@@ -54,23 +56,26 @@ def anyone(
     *methods: str,
     max_query: int = requests.MAX_QUERY,
     query: Parameters | None = (),
+    answers: Body | None = None,
 ) -> Callable[[Handler], HttpFunction]:
     """Register a page that needs no session; without methods it takes all, with `query` None it judges its query."""
-    declared = Route(route, methods, max_query, query)
+    declared = Route(route, methods, max_query, query, answers, contract.OF_THE_SITE)
     return lambda handler: _register(blueprint, declared, handler, lambda visit: visit)
 
 
 def signed_in(
-    blueprint: func.Blueprint, route: str, *methods: str, query: Parameters = ()
+    blueprint: func.Blueprint, route: str, *methods: str, query: Parameters = (), answers: Body | None = None
 ) -> Callable[[Handler], HttpFunction]:
     """Register a page that only a live session may see."""
-    return lambda handler: _register(blueprint, Route(route, methods, query=query), handler, Visit.require_session)
+    declared = Route(route, methods, query=query, answers=answers, problems=contract.OF_A_SESSION)
+    return lambda handler: _register(blueprint, declared, handler, Visit.require_session)
 
 
-def bare(blueprint: func.Blueprint, route: str, *methods: str) -> Callable[[BareHandler], HttpFunction]:
+def bare(
+    blueprint: func.Blueprint, route: str, *methods: str, answers: Body | None = None
+) -> Callable[[BareHandler], HttpFunction]:
     """Register an answer that needs no settings, no store and no host name."""
-
-    declared = Route(route, methods)
+    declared = Route(route, methods, answers=answers, problems=contract.OF_ANY_REQUEST)
 
     def register(handler: BareHandler) -> HttpFunction:
         def entry(req: func.HttpRequest) -> func.HttpResponse:
@@ -149,7 +154,7 @@ def _register(
 
 
 def _declare(blueprint: func.Blueprint, route: Route, name: str, doc: str | None, entry: HttpFunction) -> HttpFunction:
-    ROUTES[name] = route
+    ROUTES[name] = replace(route, about=(doc or "").partition("\n")[0])
     # functools.wraps would show the worker the handler's parameters, and it refuses those.
     entry.__name__, entry.__doc__ = name, doc
     blueprint.route(route=route.template, auth_level=func.AuthLevel.ANONYMOUS)(entry)

@@ -20,6 +20,7 @@ ROUTES = {
     "repos": "org/{org}/project/{project}/repos",
     "health": "healthz",
     "ready": "readyz",
+    "openapi": "openapi.json",
     "static": "static/{digest}/{file}",
     "zz_not_found": "{*path}",
 }

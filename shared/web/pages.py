@@ -123,9 +123,14 @@ class Pages:
         return Answer(status, self._templates[template].render(context).encode(), headers=_VARY)
 
 
+def problem_type(kind: str) -> str:
+    """The stable `type` of the problems of an error's kind (RFC 9457 section 3.1.1)."""
+    return f"urn:gatehouse:problem:{kind}"
+
+
 def _problem(error: AppError, frame: Frame) -> Problem:
     return Problem(
-        type=f"urn:gatehouse:problem:{error.kind}",
+        type=problem_type(error.kind),
         title=error.title,
         status=error.status,
         detail=error.advice,
