@@ -12,7 +12,9 @@ from functions import (
     home,
     login,
     logout,
+    openapi,
     projects,
+    ready,
     receipt,
     refresh_tokens,
     repos,
@@ -38,6 +40,8 @@ for module in (
     repos,
     refresh_tokens,
     health,
+    ready,
+    openapi,
     static,
     zz_not_found,
 ):

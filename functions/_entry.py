@@ -7,7 +7,9 @@ and ours can't differ. Routes declare no methods to the host: it would answer 40
 
 import logging
 import os
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import quote
 
 import azure.functions as func
@@ -26,10 +28,11 @@ from shared.errors import (
     WrongHost,
 )
 from shared.models.custody import new_id
-from shared.needs import needs
+from shared.readiness import Readiness, Watch, look, needs
 from shared.services import Services, services, static_files
-from shared.web import queries, requests
+from shared.web import contract, queries, requests
 from shared.web.answers import Answer, redirect, to_response
+from shared.web.contract import Body
 from shared.web.headers import security_headers
 from shared.web.negotiation import Wants, wants
 from shared.web.pages import Frame, Pages
@@ -53,27 +56,35 @@ def anyone(
     *methods: str,
     max_query: int = requests.MAX_QUERY,
     query: Parameters | None = (),
+    answers: Body | None = None,
 ) -> Callable[[Handler], HttpFunction]:
     """Register a page that needs no session; without methods it takes all, with `query` None it judges its query."""
-    declared = Route(route, methods, max_query, query)
+    declared = Route(route, methods, max_query, query, answers, contract.OF_THE_SITE)
     return lambda handler: _register(blueprint, declared, handler, lambda visit: visit)
 
 
 def signed_in(
-    blueprint: func.Blueprint, route: str, *methods: str, query: Parameters = (), everything: bool = False
+    blueprint: func.Blueprint,
+    route: str,
+    *methods: str,
+    query: Parameters = (),
+    answers: Body | None = None,
+    everything: bool = False,
 ) -> Callable[[Handler], HttpFunction]:
     """Register a page that only a live session may see; with `everything` the visit's record holds all sessions."""
 
     def admit(visit: Visit) -> Visit:
         return visit.require_session(everything=everything)
 
-    return lambda handler: _register(blueprint, Route(route, methods, query=query), handler, admit)
+    declared = Route(route, methods, query=query, answers=answers, problems=contract.OF_A_SESSION)
+    return lambda handler: _register(blueprint, declared, handler, admit)
 
 
-def bare(blueprint: func.Blueprint, route: str, *methods: str) -> Callable[[BareHandler], HttpFunction]:
+def bare(
+    blueprint: func.Blueprint, route: str, *methods: str, answers: Body | None = None
+) -> Callable[[BareHandler], HttpFunction]:
     """Register an answer that needs no settings, no store and no host name."""
-
-    declared = Route(route, methods)
+    declared = Route(route, methods, answers=answers, problems=contract.OF_ANY_REQUEST)
 
     def register(handler: BareHandler) -> HttpFunction:
         def entry(req: func.HttpRequest) -> func.HttpResponse:
@@ -108,6 +119,22 @@ def timer(blueprint: func.Blueprint, schedule: str) -> Callable[[Callable[[Servi
     return register
 
 
+def readiness() -> Readiness:
+    """The report on the parts that this process needs, as platform probes want it: short, cached, never raised."""
+    return _watch.report()
+
+
+def _look() -> Readiness:
+    try:
+        built = services()
+    except NotConfigured:
+        return look(os.environ, store=None, vault=None)
+    return look(os.environ, store=built.probe_store, vault=built.custody.keys)
+
+
+_watch = Watch(_look, time.monotonic)
+
+
 def _register(
     blueprint: func.Blueprint, route: Route, handler: Handler, admit: Callable[[Visit], Visit]
 ) -> HttpFunction:
@@ -137,7 +164,7 @@ def _register(
 
 
 def _declare(blueprint: func.Blueprint, route: Route, name: str, doc: str | None, entry: HttpFunction) -> HttpFunction:
-    ROUTES[name] = route
+    ROUTES[name] = replace(route, about=(doc or "").partition("\n")[0])
     # functools.wraps would show the worker the handler's parameters, and it refuses those.
     entry.__name__, entry.__doc__ = name, doc
     blueprint.route(route=route.template, auth_level=func.AuthLevel.ANONYMOUS)(entry)

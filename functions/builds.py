@@ -5,14 +5,24 @@ import azure.functions as func
 from functions import _entry
 from shared.azure_devops.builds import recent_builds
 from shared.azure_devops.paging import parse_tokens
+from shared.models import examples
+from shared.models.views import Build, Listing
 from shared.web.answers import Answer
+from shared.web.contract import OF_AZURE_DEVOPS, Body
 from shared.web.queries import paged
 from shared.web.visit import Visit
 
 blueprint = func.Blueprint()
 
 
-@_entry.signed_in(blueprint, "org/{org}/project/{project}/builds", "GET", "HEAD", query=paged(parse_tokens))
+@_entry.signed_in(
+    blueprint,
+    "org/{org}/project/{project}/builds",
+    "GET",
+    "HEAD",
+    query=paged(parse_tokens),
+    answers=Body(Listing[Build], {200: examples.BUILDS}, OF_AZURE_DEVOPS),
+)
 def builds(visit: Visit) -> Answer:
     """The builds queued last, newest first."""
     org, project = visit.organization(), visit.project()

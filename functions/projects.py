@@ -5,14 +5,24 @@ import azure.functions as func
 from functions import _entry
 from shared.azure_devops.paging import parse_tokens
 from shared.azure_devops.projects import list_projects
+from shared.models import examples
+from shared.models.views import Listing, Project
 from shared.web.answers import Answer
+from shared.web.contract import OF_AZURE_DEVOPS, Body
 from shared.web.queries import paged
 from shared.web.visit import Visit
 
 blueprint = func.Blueprint()
 
 
-@_entry.signed_in(blueprint, "org/{org}/projects", "GET", "HEAD", query=paged(parse_tokens))
+@_entry.signed_in(
+    blueprint,
+    "org/{org}/projects",
+    "GET",
+    "HEAD",
+    query=paged(parse_tokens),
+    answers=Body(Listing[Project], {200: examples.PROJECTS}, OF_AZURE_DEVOPS),
+)
 def projects(visit: Visit) -> Answer:
     """One page of projects, each with the ways to its work items, builds and repositories."""
     org = visit.organization()

@@ -4,14 +4,24 @@ import azure.functions as func
 
 from functions import _entry
 from shared.azure_devops.work_items import parse_continuation, recent_work_items
+from shared.models import examples
+from shared.models.views import Listing, WorkItem
 from shared.web.answers import Answer
+from shared.web.contract import OF_AZURE_DEVOPS, Body
 from shared.web.queries import paged
 from shared.web.visit import Visit
 
 blueprint = func.Blueprint()
 
 
-@_entry.signed_in(blueprint, "org/{org}/project/{project}/workitems", "GET", "HEAD", query=paged(parse_continuation))
+@_entry.signed_in(
+    blueprint,
+    "org/{org}/project/{project}/workitems",
+    "GET",
+    "HEAD",
+    query=paged(parse_continuation),
+    answers=Body(Listing[WorkItem], {200: examples.WORK_ITEMS}, OF_AZURE_DEVOPS),
+)
 def work_items(visit: Visit) -> Answer:
     """The items changed last, newest first."""
     org, project = visit.organization(), visit.project()

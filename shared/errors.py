@@ -52,6 +52,8 @@ class AppError(Exception):
     title = "Something went wrong on our side"
     advice = "That is our fault, not yours. Try again in a moment. " + _PERSISTS
     remedy: Remedy | None = None
+    statuses: tuple[int, ...] = ()
+    """Where instances differ: every `status` that one may have."""
 
     def __init__(self, log: str = "", *, advice: str | None = None, retry_after: float | None = None) -> None:
         """`advice` replaces the sentence shown to people; `retry_after` is in seconds and becomes Retry-After."""
@@ -92,6 +94,7 @@ class TooLarge(BadRequest):
 
     kind = "too-large"
     title = "That request is too large"
+    statuses = (413, 414, 431)
 
     def __init__(self, status: int, advice: str) -> None:
         super().__init__(advice=advice)

@@ -22,6 +22,8 @@ ROUTES = {
     "builds": "org/{org}/project/{project}/builds",
     "repos": "org/{org}/project/{project}/repos",
     "health": "healthz",
+    "ready": "readyz",
+    "openapi": "openapi.json",
     "static": "static/{digest}/{file}",
     "zz_not_found": "{*path}",
 }

@@ -44,7 +44,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "shared.http_session": (),
     "shared.retry_after": (),
     "shared.scopes": (),
-    "shared.needs": ("shared.config", *PURE),
+    "shared.readiness": ("shared.config", *PURE),
     "tools": ("tools",),
     "tools.chaos.points": ("shared.services", "tools.chaos"),
     "tools.chaos.invariants": ("shared.custody", "shared.models", "shared.sealing", "shared.storage", "tools"),

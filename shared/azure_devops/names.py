@@ -8,13 +8,28 @@ from urllib.parse import unquote_to_bytes
 
 from shared.errors import BadRequest
 
+MAX_ORGANIZATION_CHARACTERS = 50
 MAX_PROJECT_CHARACTERS = 64
+ORGANIZATION_PATTERN = rf"[A-Za-z0-9](?:[A-Za-z0-9-]{{0,{MAX_ORGANIZATION_CHARACTERS - 2}}}[A-Za-z0-9])?"
 
-_ORGANIZATION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?")
+_ORGANIZATION = re.compile(ORGANIZATION_PATTERN)
 _FORBIDDEN_IN_PROJECTS = frozenset("/:\\~&%;@'\"?<>|#$*}{,+=[]")
 _SEGMENT = re.compile(r"(?:[!-$&-~]|%[0-9A-Fa-f]{2})*")
 _ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LAST_BEFORE_SURROGATE_PAIRS = "\uffff"
+
+
+def _class_without(edge: str) -> str:
+    """The characters of a project's name but those that may not stand at this edge; for Python and ECMA-262."""
+    printable = (chr(code) for code in range(0x20, 0x7F))
+    legal = (one for one in printable if one not in _FORBIDDEN_IN_PROJECTS and one not in edge)
+    return "[" + "".join(f"\\{one}" if one in "-^" else one for one in legal) + r"\u00a0-\ud7ff\ue000-\uffff]"
+
+
+PROJECT_PATTERN = (
+    f"{_class_without('_.')}({_class_without('')}{{0,{MAX_PROJECT_CHARACTERS - 2}}}{_class_without('.')})?"
+)
+"""The rule of `project` for the contract; `_broken_project_rule` says which part of it a name breaks."""
 
 
 def organization(text: str) -> str:

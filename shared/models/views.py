@@ -142,5 +142,5 @@ class Listing[Item](msgspec.Struct, frozen=True):
     """One page of a list; `next` and `prev` are local URLs, None at the ends."""
 
     items: list[Item]
-    next: str | None = None
-    prev: str | None = None
+    next: str | None
+    prev: str | None

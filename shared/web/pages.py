@@ -31,7 +31,7 @@ from shared.errors import (
     VaultError,
     WrongHost,
 )
-from shared.web import formats
+from shared.web import answers, formats
 from shared.web.answers import Answer
 from shared.web.negotiation import Wants
 from shared.web.statics import StaticFiles
@@ -111,7 +111,7 @@ class Pages:
     def view(self, template: str, frame: Frame, wants: Wants, model: msgspec.Struct, **context: object) -> Answer:
         """The model as JSON under its own field names, or as the page of this template."""
         if wants is Wants.JSON:
-            return Answer(200, msgspec.json.encode(model), "application/json; charset=utf-8", _VARY)
+            return answers.json(model).with_headers(_VARY)
         return self._render(template, 200, {"frame": frame, "model": model, **context})
 
     def error(self, error: AppError, frame: Frame, wants: Wants) -> Answer:
@@ -129,9 +129,14 @@ class Pages:
         return Answer(status, self._templates[template].render(context).encode(), headers=_VARY)
 
 
+def problem_type(kind: str) -> str:
+    """The stable `type` of the problems of an error's kind (RFC 9457 section 3.1.1)."""
+    return f"urn:gatehouse:problem:{kind}"
+
+
 def _problem(error: AppError, frame: Frame) -> Problem:
     return Problem(
-        type=f"urn:gatehouse:problem:{error.kind}",
+        type=problem_type(error.kind),
         title=error.title,
         status=error.status,
         detail=error.advice,

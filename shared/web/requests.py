@@ -16,6 +16,7 @@ from shared.azure_devops import names
 from shared.errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, TooLarge
 
 if TYPE_CHECKING:
+    from shared.web.contract import Body, Problems
     from shared.web.queries import Parameters
 
 MAX_PATH = 2048
@@ -48,12 +49,18 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route template as the host knows it, with what its function accepts; `query` None: it judges that itself."""
+    """A route template as the host knows it, with what its function accepts; `query` None: it judges that itself.
+
+    `answers`, `problems` and `about` are what the contract tells of it.
+    """
 
     template: str
     methods: Sequence[str]
     max_query: int = MAX_QUERY
     query: "Parameters | None" = ()
+    answers: "Body | None" = None
+    problems: "Problems" = ()
+    about: str = ""
 
     def match(self, path: str) -> dict[str, str]:
         """The parameters, each decoded once; NotFound unless the path is exactly canonical."""

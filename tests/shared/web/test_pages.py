@@ -171,7 +171,7 @@ def test_home_of_a_request_to_the_wrong_host_is_the_right_one(pages, frame):
 
 def test_a_view_is_json_under_the_names_of_its_model(pages, frame):
     item = WorkItem(7, "Bug", "Fix", "New", None, datetime(2026, 1, 2, 3, 4, tzinfo=UTC), "https://dev.azure.com/x")
-    answer = pages.view("work_items.html", frame, Wants.JSON, Listing([item], next="/a?continuation=b"))
+    answer = pages.view("work_items.html", frame, Wants.JSON, Listing([item], next="/a?continuation=b", prev=None))
 
     assert (answer.status, answer.content_type) == (200, "application/json; charset=utf-8")
     assert answer.headers["Vary"] == "Accept, Cookie"
@@ -193,7 +193,7 @@ def test_a_view_is_json_under_the_names_of_its_model(pages, frame):
 
 
 def test_a_view_is_a_page_with_the_same_vary(pages, frame):
-    listing = Listing([Organization("contoso", "https://dev.azure.com/contoso", "/org/contoso/projects")])
+    listing = Listing([Organization("contoso", "https://dev.azure.com/contoso", "/org/contoso/projects")], None, None)
     answer = pages.view("dashboard.html", frame, Wants.HTML, listing)
 
     assert (answer.status, answer.headers["Vary"]) == (200, "Accept, Cookie")

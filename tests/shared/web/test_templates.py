@@ -18,7 +18,7 @@ from shared.models.views import (
     SignOutReceipt,
     WorkItem,
 )
-from shared.needs import Need
+from shared.readiness import Need
 from shared.web import formats
 from shared.web.negotiation import Wants
 from shared.web.pages import Frame, Pages
