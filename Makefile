@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint acceptance chaos infra-check tick screenshots clean
+.PHONY: help run test lint acceptance chaos infra-check package tick screenshots clean
 
 # A pyenv shim fails when the version in .python-version is not installed: take the first Python that really starts.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 /usr/bin/python3 python,$(shell \
@@ -42,6 +42,10 @@ chaos: ## the fault matrix at full counts, into build/chaos.json (PYTEST_ARGS='-
 infra-check: ## infra/ without Azure: our rules, checkov, and bicep where it is installed; build/infra.json
 	@$(BOOTSTRAP) packages checkov
 	@$(VENV_PYTHON) -m tools.infra_check
+
+package: ## what a deployment uploads: dist/gatehouse.zip, and its bill of materials beside it
+	@$(BOOTSTRAP) packages
+	@$(VENV_PYTHON) -m tools.package
 
 tick: ## one timer run now, on the app that `make run` started; prints its report
 	@$(BOOTSTRAP) packages

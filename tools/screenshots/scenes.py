@@ -53,7 +53,8 @@ class Scene:
     """A page in one state.
 
     `address` names an origin of the stage; `presses` are buttons to click there, in turn; `elsewhere` are the user
-    agents of further browsers in which the person is signed in. The `faults` of the simulator hold until the last button is pressed.
+    agents of further browsers in which the person is signed in. The `faults` of the simulator hold until the last
+    button is pressed.
     """
 
     name: str
