@@ -7,6 +7,7 @@ and ours can't differ. Routes declare no methods to the host: it would answer 40
 
 import logging
 import os
+import time
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -26,7 +27,7 @@ from shared.errors import (
     WrongHost,
 )
 from shared.models.custody import new_id
-from shared.needs import needs
+from shared.readiness import Readiness, Watch, look, needs
 from shared.services import Services, services, static_files
 from shared.web import queries, requests
 from shared.web.answers import Answer, redirect, to_response
@@ -101,6 +102,22 @@ def timer(blueprint: func.Blueprint, schedule: str) -> Callable[[Callable[[Servi
         return blueprint.timer_trigger("timer", schedule, run_on_startup=False, use_monitor=True)(entry)
 
     return register
+
+
+def readiness() -> Readiness:
+    """The report on the parts that this process needs, as platform probes want it: short, cached, never raised."""
+    return _watch.report()
+
+
+def _look() -> Readiness:
+    try:
+        built = services()
+    except NotConfigured:
+        return look(os.environ, store=None, vault=None)
+    return look(os.environ, store=built.probe_store, vault=built.custody.keys)
+
+
+_watch = Watch(_look, time.monotonic)
 
 
 def _register(

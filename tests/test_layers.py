@@ -43,7 +43,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "shared.http_session": (),
     "shared.retry_after": (),
     "shared.scopes": (),
-    "shared.needs": ("shared.config", *PURE),
+    "shared.readiness": ("shared.config", *PURE),
     "tools": ("tools",),
 }
 """What of our own code a module, or a package with all below it, may import; the longest name that fits counts."""

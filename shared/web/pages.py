@@ -30,7 +30,7 @@ from shared.errors import (
     VaultError,
     WrongHost,
 )
-from shared.web import formats
+from shared.web import answers, formats
 from shared.web.answers import Answer
 from shared.web.negotiation import Wants
 from shared.web.statics import StaticFiles
@@ -105,7 +105,7 @@ class Pages:
     def view(self, template: str, frame: Frame, wants: Wants, model: msgspec.Struct, **context: object) -> Answer:
         """The model as JSON under its own field names, or as the page of this template."""
         if wants is Wants.JSON:
-            return Answer(200, msgspec.json.encode(model), "application/json; charset=utf-8", _VARY)
+            return answers.json(model).with_headers(_VARY)
         return self._render(template, 200, {"frame": frame, "model": model, **context})
 
     def error(self, error: AppError, frame: Frame, wants: Wants) -> Answer:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.config import Config
 from shared.errors import NotConfigured
-from shared.needs import needs
+from shared.readiness import needs
 from tests.conftest import SETTINGS
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
