@@ -11,6 +11,7 @@ from functions import (
     login,
     logout,
     projects,
+    ready,
     refresh_tokens,
     repos,
     static,
@@ -32,6 +33,7 @@ for module in (
     repos,
     refresh_tokens,
     health,
+    ready,
     static,
     zz_not_found,
 ):

@@ -7,6 +7,7 @@ and ours can't differ. Routes declare no methods to the host: it would answer 40
 
 import logging
 import os
+import time
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -18,20 +19,22 @@ from shared.errors import (
     ApiThrottled,
     AppError,
     Forbidden,
+    NotAllowedHere,
     NotConfigured,
     NotSignedIn,
-    SignInError,
+    ScopeMissing,
     Unexpected,
     WrongHost,
 )
 from shared.models.custody import new_id
-from shared.needs import needs
+from shared.readiness import Readiness, Watch, look, needs
 from shared.services import Services, services, static_files
-from shared.web import requests
+from shared.web import queries, requests
 from shared.web.answers import Answer, redirect, to_response
 from shared.web.headers import security_headers
 from shared.web.negotiation import Wants, wants
 from shared.web.pages import Frame, Pages
+from shared.web.queries import Parameters
 from shared.web.requests import Request, Route
 from shared.web.visit import Visit
 
@@ -41,32 +44,46 @@ Handler = Callable[[Visit], Answer]
 BareHandler = Callable[[Request, dict[str, str]], Answer]
 HttpFunction = Callable[[func.HttpRequest], func.HttpResponse]
 
+ROUTES: dict[str, Route] = {}
+"""What each function takes, by its name: filled as the blueprints are imported; the contract is made of it."""
+
 
 def anyone(
-    blueprint: func.Blueprint, route: str, *methods: str, max_query: int = requests.MAX_QUERY
+    blueprint: func.Blueprint,
+    route: str,
+    *methods: str,
+    max_query: int = requests.MAX_QUERY,
+    query: Parameters | None = (),
 ) -> Callable[[Handler], HttpFunction]:
-    """Register a page that needs no session; without methods it takes all."""
-    return lambda handler: _register(blueprint, Route(route, methods, max_query), handler, lambda visit: visit)
+    """Register a page that needs no session; without methods it takes all, with `query` None it judges its query."""
+    declared = Route(route, methods, max_query, query)
+    return lambda handler: _register(blueprint, declared, handler, lambda visit: visit)
 
 
-def signed_in(blueprint: func.Blueprint, route: str, *methods: str) -> Callable[[Handler], HttpFunction]:
+def signed_in(
+    blueprint: func.Blueprint, route: str, *methods: str, query: Parameters = ()
+) -> Callable[[Handler], HttpFunction]:
     """Register a page that only a live session may see."""
-    return lambda handler: _register(blueprint, Route(route, methods), handler, Visit.require_session)
+    return lambda handler: _register(blueprint, Route(route, methods, query=query), handler, Visit.require_session)
 
 
 def bare(blueprint: func.Blueprint, route: str, *methods: str) -> Callable[[BareHandler], HttpFunction]:
     """Register an answer that needs no settings, no store and no host name."""
 
+    declared = Route(route, methods)
+
     def register(handler: BareHandler) -> HttpFunction:
         def entry(req: func.HttpRequest) -> func.HttpResponse:
             request = requests.read(req)
             try:
-                answer = handler(request, requests.check(request, Route(route, methods)))
+                parameters = requests.check(request, declared)
+                queries.read(request.query, declared.query)
+                answer = handler(request, parameters)
             except AppError as error:
                 answer = _fallback_pages().error(error, _frame(), wants(request.header("accept")))
             return _respond(answer, request, None)
 
-        return _declare(blueprint, route, handler.__name__, handler.__doc__, entry)
+        return _declare(blueprint, declared, handler.__name__, handler.__doc__, entry)
 
     return register
 
@@ -87,6 +104,22 @@ def timer(blueprint: func.Blueprint, schedule: str) -> Callable[[Callable[[Servi
     return register
 
 
+def readiness() -> Readiness:
+    """The report on the parts that this process needs, as platform probes want it: short, cached, never raised."""
+    return _watch.report()
+
+
+def _look() -> Readiness:
+    try:
+        built = services()
+    except NotConfigured:
+        return look(os.environ, store=None, vault=None)
+    return look(os.environ, store=built.probe_store, vault=built.custody.keys)
+
+
+_watch = Watch(_look, time.monotonic)
+
+
 def _register(
     blueprint: func.Blueprint, route: Route, handler: Handler, admit: Callable[[Visit], Visit]
 ) -> HttpFunction:
@@ -101,7 +134,9 @@ def _register(
         visit: Visit | None = None
         try:
             _check_host(request, built)
-            visit = Visit(request, requests.check(request, route), built, correlation_id)
+            parameters = requests.check(request, route)
+            query = queries.read(request.query, route.query)
+            visit = Visit(request, parameters, built, correlation_id, query)
             answer = handler(admit(visit))
         except AppError as error:
             answer = _error_answer(error, request, built, visit)
@@ -110,20 +145,19 @@ def _register(
             answer = _error_answer(Unexpected(), request, built, visit)
         return _respond(answer, request, built)
 
-    return _declare(blueprint, route.template, handler.__name__, handler.__doc__, entry)
+    return _declare(blueprint, route, handler.__name__, handler.__doc__, entry)
 
 
-def _declare(blueprint: func.Blueprint, route: str, name: str, doc: str | None, entry: HttpFunction) -> HttpFunction:
+def _declare(blueprint: func.Blueprint, route: Route, name: str, doc: str | None, entry: HttpFunction) -> HttpFunction:
+    ROUTES[name] = route
     # functools.wraps would show the worker the handler's parameters, and it refuses those.
     entry.__name__, entry.__doc__ = name, doc
-    blueprint.route(route=route, auth_level=func.AuthLevel.ANONYMOUS)(entry)
+    blueprint.route(route=route.template, auth_level=func.AuthLevel.ANONYMOUS)(entry)
     return entry
 
 
 def _check_host(request: Request, built: Services) -> None:
-    host = (request.header("host") or "").lower()
-    own = built.config.public_url.partition("://")[2].lower()
-    if host != own and host not in built.config.allowed_hosts:
+    if not built.config.answers_to(request.header("host") or ""):
         raise WrongHost(built.config.public_url)
 
 
@@ -142,10 +176,8 @@ def _error_answer(error: AppError, request: Request, built: Services, visit: Vis
 def _tell(error: AppError, built: Services, visit: Visit | None) -> None:
     """The audit events that errors mean; the rest is one line in the log, without a traceback."""
     user = visit.key.user_id if visit and visit.key else None
-    if isinstance(error, SignInError):
-        built.custody.emit("sign_in_failed", reason=error.reason)
-    elif isinstance(error, Forbidden | AccessDenied):
-        built.custody.emit("denied", user=user, reason=error.kind)
+    if isinstance(error, Forbidden | AccessDenied | ScopeMissing | NotAllowedHere):
+        built.custody.emit("denied", user=user, reason=error.reason)
     elif isinstance(error, ApiThrottled):
         built.custody.emit("upstream_throttled", user=user, seconds=error.retry_after)
     if error.status >= 500:

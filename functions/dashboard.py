@@ -6,7 +6,6 @@ from functions import _entry
 from shared.azure_devops.organizations import list_organizations, member_id
 from shared.models.views import Listing
 from shared.oauth.provider import AZURE_DEVOPS
-from shared.web import requests
 from shared.web.answers import Answer
 from shared.web.visit import Visit
 
@@ -16,7 +15,6 @@ blueprint = func.Blueprint()
 @_entry.signed_in(blueprint, "dashboard", "GET", "HEAD")
 def dashboard(visit: Visit) -> Answer:
     """All organizations, each with the way to its projects."""
-    requests.parameters(visit.request, ())
     allowed = visit.services.config.allowed_organizations
     legacy = visit.connection.provider == AZURE_DEVOPS
     found = visit.ask(

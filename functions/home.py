@@ -5,7 +5,7 @@ import os
 import azure.functions as func
 
 from functions import _entry
-from shared.needs import needs
+from shared.readiness import needs
 from shared.scopes import in_words
 from shared.web.answers import Answer
 from shared.web.visit import Visit

@@ -3,14 +3,15 @@
 import azure.functions as func
 
 from functions import _entry
-from shared.azure_devops.repositories import list_repositories
+from shared.azure_devops.repositories import list_repositories, parse_continuation
 from shared.web.answers import Answer
+from shared.web.queries import paged
 from shared.web.visit import Visit
 
 blueprint = func.Blueprint()
 
 
-@_entry.signed_in(blueprint, "org/{org}/project/{project}/repos", "GET", "HEAD")
+@_entry.signed_in(blueprint, "org/{org}/project/{project}/repos", "GET", "HEAD", query=paged(parse_continuation))
 def repos(visit: Visit) -> Answer:
     """All repositories with size and default branch."""
     org, project = visit.organization(), visit.project()

@@ -10,7 +10,7 @@ from shared.web.visit import Visit
 blueprint = func.Blueprint()
 
 
-@_entry.anyone(blueprint, "{*path}")
+@_entry.anyone(blueprint, "{*path}", query=None)
 def zz_not_found(visit: Visit) -> Answer:
     """The 404 page."""
     raise NotFound(visit.request.method)

@@ -21,6 +21,11 @@ LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
 
+def without_default_port(origin: str) -> str:
+    """The origin as browsers write it: they leave out 443 of https and 80 of http (WHATWG URL section 4.1)."""
+    return origin.removesuffix(":443" if origin.startswith("https://") else ":80")
+
+
 @dataclass(frozen=True, slots=True)
 class LegacySettings:
     """The registration with the legacy OAuth of Azure DevOps."""
@@ -73,6 +78,12 @@ class Config:
         """Whether browsers reach us over https, so that cookies take the `__Host-` prefix and Secure."""
         return self.public_url.startswith("https://")
 
+    def answers_to(self, host: str) -> bool:
+        """Whether a Host header names this site; in any case, and with the port that need not be named."""
+        scheme, _, own = self.public_url.partition("://")
+        name = without_default_port(f"{scheme}://{host.lower()}").removeprefix(f"{scheme}://")
+        return name == own or name in self.allowed_hosts
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str], *, now: datetime | None = None) -> "Config":
         """Read all settings. Raises NotConfigured with every problem found."""
@@ -89,9 +100,13 @@ class _Reader:
 
     def config(self) -> Config:
         public_url = self._origin("PUBLIC_URL", None)
+        scheme = public_url.partition("//")[0]
         config = Config(
             public_url=public_url,
-            allowed_hosts=frozenset(host.lower() for host in self._list("ALLOWED_HOSTS", HOST, "a host name")),
+            allowed_hosts=frozenset(
+                without_default_port(f"{scheme}//{host.lower()}").removeprefix(f"{scheme}//")
+                for host in self._list("ALLOWED_HOSTS", HOST, "a host name")
+            ),
             legacy=self._legacy(public_url),
             entra=self._entra(public_url),
             allowed_organizations=frozenset(
@@ -126,8 +141,11 @@ class _Reader:
         secrets = secret_list(self._text("AZURE_DEVOPS_CLIENT_SECRET"))
         known = bool(secrets) or bool(self._text("KEY_VAULT_URL"))
         self._unless(known, "AZURE_DEVOPS_CLIENT_SECRET", "is missing")
-        callback = self._text("CALLBACK_URL", f"{public_url}/auth/callback")
-        self._unless(callback == f"{public_url}/auth/callback", "CALLBACK_URL", "is not PUBLIC_URL + /auth/callback")
+        path = "/auth/callback"
+        callback = self._text("CALLBACK_URL", public_url + path)
+        # Kept as it is registered, also with a port that PUBLIC_URL need not name.
+        same = callback.endswith(path) and without_default_port(callback.removesuffix(path)) == public_url
+        self._unless(same, "CALLBACK_URL", "is not PUBLIC_URL + /auth/callback")
         scopes = self._scopes()
         sign_in = self._text("AZURE_DEVOPS_SIGN_IN", "on").lower()
         self._unless(sign_in in ("on", "off"), "AZURE_DEVOPS_SIGN_IN", "is neither on nor off")
@@ -181,7 +199,7 @@ class _Reader:
             return text
         scheme, authority = match["scheme"].lower(), match["authority"].lower()
         self._unless(scheme == "https" or match["host"].lower() in LOOPBACK, name, "must be https except on loopback")
-        return f"{scheme}://{authority}{match['path']}"
+        return without_default_port(f"{scheme}://{authority}") + match["path"]
 
     def _support_url(self) -> str | None:
         text = self._text("SUPPORT_URL")

@@ -3,7 +3,7 @@
 AppError (never raised itself)
 ├── Unexpected              500  a bug of ours
 ├── NotConfigured           503  settings are missing or wrong; carries their names
-├── BadRequest              400  the request breaks a rule; also 413, 414, 431 by its subclass TooLarge
+├── BadRequest              400  the request breaks a rule; also 413, 414, 431 by TooLarge; BadParameter names it
 ├── NotFound                404
 ├── MethodNotAllowed        405  carries the allowed methods
 ├── WrongHost               421  carries PUBLIC_URL
@@ -95,6 +95,17 @@ class TooLarge(BadRequest):
         self.status = status
 
 
+class BadParameter(BadRequest):
+    """A query parameter is unknown, repeated or out of its range; `parameter` names it, or is "" if unfit to show."""
+
+    kind = "bad-parameter"
+    title = "A parameter of that address is not valid"
+
+    def __init__(self, parameter: str, advice: str) -> None:
+        super().__init__(advice=advice)
+        self.parameter = parameter
+
+
 class NotFound(AppError):
     """No page has this address."""
 
@@ -154,6 +165,7 @@ class Forbidden(AppError):
     kind = "forbidden"
     title = "That form did not come from this session"
     advice = "Open the page again and repeat what you did. Nothing was changed."
+    reason = "forbidden"
 
 
 class SignInError(AppError):
@@ -302,6 +314,10 @@ class AppFault(ProviderError):
     reason = "app_fault"
 
 
+class RequestRefused(AppFault):
+    """`invalid_request` of a service that means it: this one request is wrong, which may be the fault of its code."""
+
+
 class Policy(ProviderError):
     """A policy of the person's company stands in the way."""
 
@@ -424,6 +440,7 @@ class AccessDenied(AzureDevOpsError):
         "Either you lack the permission, or the organization does not allow applications like this one "
         "(policy “Third-party application access via OAuth”). Ask an administrator of the organization."
     )
+    reason = "access_denied"
 
 
 class ScopeMissing(AzureDevOpsError):
@@ -432,6 +449,7 @@ class ScopeMissing(AzureDevOpsError):
     status = 403
     kind = "scope-missing"
     title = "This site was not granted that permission"
+    reason = "scope_missing"
 
     def __init__(self, scope: str) -> None:
         super().__init__(
@@ -449,6 +467,12 @@ class Absent(AzureDevOpsError):
     kind = "absent"
     title = "Azure DevOps knows nothing by this name"
     advice = "It does not exist, was renamed, or you may not see it."
+
+
+class NotAllowedHere(Absent):
+    """An organization that ALLOWED_ORGANIZATIONS leaves out: for the person the same as one that does not exist."""
+
+    reason = "organization_not_allowed"
 
 
 class ApiThrottled(AzureDevOpsError):

@@ -25,6 +25,7 @@ from shared.oauth.provider import AZURE_DEVOPS, ENTRA, Provider
 from shared.storage.connections import TableConnections
 from shared.storage.due import TableDue
 from shared.storage.logins import TableLogins
+from shared.storage.rows import TABLE as CONNECTIONS
 from shared.storage.tables import Tables, connect
 from shared.vault import AZURE_DEVOPS_SECRET, ENTRA_SECRET, KeyVault, Secrets, SettingSecrets, VaultSecrets
 from shared.web.cookies import Cookies
@@ -43,6 +44,8 @@ class Services:
     pages: Pages
     cookies: Cookies
     security: Mapping[str, str]
+    probe_store: Callable[[], None]
+    """Whether the token store answers. Raises StoreError, within seconds."""
 
 
 def utc_now() -> datetime:
@@ -53,9 +56,10 @@ def utc_now() -> datetime:
 def build_services(environ: Mapping[str, str], *, now: Callable[[], datetime] = utc_now) -> Services:
     """Build the collaborators from the settings. Raises NotConfigured with all problems at once."""
     config = Config.from_env(environ, now=now())
+    tables = _tables(config)
     return Services(
         config=config,
-        custody=_custody(config, now),
+        custody=_custody(config, now, tables),
         azure_devops=AzureDevOps(
             devops_url=config.azure_devops_url,
             identity_url=config.azure_devops_identity_url,
@@ -65,6 +69,7 @@ def build_services(environ: Mapping[str, str], *, now: Callable[[], datetime] = 
         pages=Pages(app_name=config.app_name, support_url=config.support_url, statics=static_files()),
         cookies=Cookies(secure=config.secure),
         security=security_headers(config.public_url),
+        probe_store=lambda: tables.probe(CONNECTIONS),
     )
 
 
@@ -80,13 +85,16 @@ def static_files() -> StaticFiles:
     return StaticFiles()
 
 
-def _custody(config: Config, now: Callable[[], datetime]) -> Custody:
-    emit = emitter(now)
-    secrets = _secrets(config, now, emit)
+def _tables(config: Config) -> Tables:
     credential = _credential(config) if config.token_store_url else None
-    tables = Tables(
+    return Tables(
         connect(connection_string=config.storage_connection_string, url=config.token_store_url, credential=credential)
     )
+
+
+def _custody(config: Config, now: Callable[[], datetime], tables: Tables) -> Custody:
+    emit = emitter(now)
+    secrets = _secrets(config, now, emit)
     return Custody(
         connections=TableConnections(tables, secrets.keyring),
         due=TableDue(tables),

@@ -19,6 +19,7 @@ ROUTES = {
     "builds": "org/{org}/project/{project}/builds",
     "repos": "org/{org}/project/{project}/repos",
     "health": "healthz",
+    "ready": "readyz",
     "static": "static/{digest}/{file}",
     "zz_not_found": "{*path}",
 }

@@ -70,9 +70,6 @@ def _is_ready(host: str, patience: Patience) -> None:
         answer = _get(f"https://{host}/readyz")
         if isinstance(answer, str):
             return answer
-        if answer.status == 404:
-            say("readyz: not offered by this version")
-            return None
         return None if answer.status == 200 else f"answered {answer.status} ({_failing(answer.body)})"
 
     patience.until(problem, "readyz")

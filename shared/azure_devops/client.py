@@ -7,19 +7,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
-from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import quote, urlencode
 
 import msgspec
 import requests
 import urllib3.exceptions
-from requests.adapters import HTTPAdapter
 
 from shared.azure_devops import links
 from shared.azure_devops.body import MAX_BODY, Truncated, decode, read_body
 from shared.azure_devops.pacing import Pauses, RetryBudget
 from shared.azure_devops.refusals import Received, may_pass, refusal
 from shared.errors import ApiThrottled, ApiUnavailable, AzureDevOpsError, BadRequest, TokenRejected
+from shared.http_session import new_session
 from shared.retry_after import parse_retry_after
 
 API_VERSION = "7.1"
@@ -221,14 +220,9 @@ _NO_ANSWER = Received(status=503)
 
 
 def _session() -> requests.Session:
-    session = requests.Session()
-    session.trust_env = False
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session = new_session()
     session.headers.clear()
     session.headers.update({"User-Agent": "gatehouse", "Accept": "application/json", "Accept-Encoding": "gzip"})
-    adapter = HTTPAdapter(pool_maxsize=32, max_retries=0)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
     return session
 
 

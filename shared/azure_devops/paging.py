@@ -1,4 +1,4 @@
-"""Our opaque `continuation` parameter, and `top`. Pure.
+"""Our opaque `continuation` parameter. Pure.
 
 A continuation is base64url of a JSON list of strings: the upstream tokens that led to a page, oldest first, so that
 the page before it is the same list without its last. The empty list is the first page. Where the API has no tokens
@@ -20,11 +20,11 @@ MAX_TOP = 200
 DEFAULT_TOP = 20
 MAX_CONTINUATION = 2048
 """Characters; a whole query string is at most 4 KB (acceptance D5)."""
+CONTINUATION_PATTERN = "[A-Za-z0-9_-]+"
 MAX_TOKEN = 512
 """Characters of an upstream token: theirs are offsets and times (facts 4.3, 4.6)."""
 
-_TOP = re.compile(r"[0-9]{1,3}")
-_CONTINUATION = re.compile(r"[A-Za-z0-9_-]+")
+_CONTINUATION = re.compile(CONTINUATION_PATTERN)
 _TOKEN = re.compile(rf"[!-~]{{1,{MAX_TOKEN}}}")
 _OFFSET = re.compile(r"[0-9]{1,6}")
 _ENCODED = msgspec.json.Decoder(list[str])
@@ -37,15 +37,6 @@ class Page[Item]:
     items: list[Item]
     next_continuation: str | None = None
     prev_continuation: str | None = None
-
-
-def parse_top(text: str | None) -> int:
-    """How many items a page has: 1 to 200 in ASCII digits, 20 when absent; else BadRequest."""
-    if text is None:
-        return DEFAULT_TOP
-    if not _TOP.fullmatch(text) or not 1 <= int(text) <= MAX_TOP:
-        raise BadRequest(advice=f"“top” is a number from 1 to {MAX_TOP}.")
-    return int(text)
 
 
 def parse_tokens(continuation: str | None) -> list[str]:

@@ -23,11 +23,16 @@ class _Repository(msgspec.Struct, rename="camel"):
 _REPOSITORIES = msgspec.json.Decoder(Envelope[_Repository])
 
 
+def parse_continuation(text: str | None) -> int:
+    """Where a page begins; BadRequest for what this list never gave out."""
+    return paging.parse_offset(text, MAX_OFFSET)
+
+
 def list_repositories(
     client: AzureDevOps, caller: Caller, org: str, project: str, *, top: int, continuation: str | None = None
 ) -> Page[Repository]:
     """One page by name, without regard to case. One call: the API gives all at once, we cut the page out."""
-    offset = paging.parse_offset(continuation, MAX_OFFSET)
+    offset = parse_continuation(continuation)
     request = ApiRequest(
         segments=(names.organization(org), names.project(project), "_apis", "git", "repositories"),
         scope="vso.code",

@@ -51,6 +51,11 @@ _QUERY = msgspec.json.Decoder(_Query)
 _WORK_ITEMS = msgspec.json.Decoder(Envelope[_WorkItem])
 
 
+def parse_continuation(text: str | None) -> int:
+    """Where a page begins; BadRequest for what this list never gave out."""
+    return paging.parse_offset(text, MAX_IDS)
+
+
 def recent_work_items(
     client: AzureDevOps, caller: Caller, org: str, project: str, *, top: int, continuation: str | None = None
 ) -> Page[WorkItem]:
@@ -58,7 +63,7 @@ def recent_work_items(
 
     Items that were deleted or hidden between the two are left out, so a page may be shorter than `top`.
     """
-    offset = paging.parse_offset(continuation, MAX_IDS)
+    offset = parse_continuation(continuation)
     caller = client.bounded(caller)
     ids = _ids(client, caller, org, project, count=min(offset + top + 1, MAX_IDS))
     found = _details(client, caller, org, project, ids[offset : offset + top])

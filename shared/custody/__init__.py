@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from shared.custody.faults import FaultWatch
 from shared.custody.flights import Flights
 from shared.custody.rules import Limits
+from shared.errors import AppFault
 from shared.events import Emit
 from shared.oauth.provider import Providers
 from shared.sealing import Keyring
@@ -39,6 +40,13 @@ class Custody:
     emit: Emit
     flights: Flights = field(default_factory=Flights)
     faults: FaultWatch = field(default_factory=FaultWatch)
+
+    def note_app_fault(self, provider: str, error: AppFault) -> None:
+        """Stop calling for a while, which `error` then tells; the event comes once, until the fault is over."""
+        now = self.now()
+        if self.faults.fault(provider, now):
+            self.emit("app_fault", provider=provider, reason=error.reason)
+        error.retry_after = self.faults.open_for(provider, now)
 
     def was_taken_away(self, provider: str) -> bool:
         """Whether this provider was switched off in favour of another.

@@ -58,5 +58,17 @@ class FaultWatch:
             self._states[provider] = _State()
             return over
 
+    def accepted(self, provider: str) -> bool:
+        """Note that the service took our secret at a sign-in; True when that ends an application fault.
+
+        It says nothing about refreshes: suspects stay, and so does a fault that is made of them.
+        """
+        with self._lock:
+            state = self._state(provider)
+            over = state.faulty and len(state.suspects) < SUSPECTS
+            if over:
+                state.faulty, state.open_until = False, None
+            return over
+
     def _state(self, provider: str) -> _State:
         return self._states.setdefault(provider, _State())

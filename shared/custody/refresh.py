@@ -278,7 +278,7 @@ def _refused(custody: Custody, connection: Connection, need: Need, error: Provid
     """Re-read, adopt what a winner stored, else write down what the refusal means and go on if the token serves."""
     now = custody.now()
     if isinstance(error, AppFault):
-        _note_fault(custody, connection, error)
+        custody.note_app_fault(connection.provider, error)
     current = _reload(custody, connection)
     if current.generation != connection.generation or current.sign_in_id != connection.sign_in_id:
         custody.emit("refresh_adopted", **_about(current), by=need.by)
@@ -286,7 +286,7 @@ def _refused(custody: Custody, connection: Connection, need: Need, error: Provid
     # Only now: a refusal that a lost race explains says nothing about our requests.
     if isinstance(error, Suspect) and custody.faults.suspected(connection.provider, connection.user_id, now):
         error = AppFault("too many suspect refusals in a row")
-        _note_fault(custody, connection, error)
+        custody.note_app_fault(connection.provider, error)
     custody.emit("refresh_failed", **_about(current), by=need.by, reason=error.reason)
     if not _same_lease(current, connection):
         return _go_on(custody, current, need, Busy("the lease went to another process", retry_after=5))
@@ -298,14 +298,6 @@ def _refused(custody: Custody, connection: Connection, need: Need, error: Provid
     if marked.status is Status.RECONNECT:
         custody.emit("connection_ended", **_about(marked), reason=marked.reason)
     return _go_on(custody, marked, need, error)
-
-
-def _note_fault(custody: Custody, connection: Connection, error: AppFault) -> None:
-    """Open the breaker, for as long as it is open the caller may be told to wait."""
-    now = custody.now()
-    if custody.faults.fault(connection.provider, now):
-        custody.emit("app_fault", provider=connection.provider, reason=error.reason)
-    error.retry_after = custody.faults.open_for(connection.provider, now)
 
 
 def _same_lease(current: Connection, ours: Connection) -> bool:

@@ -12,6 +12,7 @@ from shared.errors import (
     GrantEnded,
     Policy,
     ProviderError,
+    RequestRefused,
     SignInExpired,
     SignInRefused,
     SignInUnavailable,
@@ -114,10 +115,14 @@ def _redeem(custody: Custody, provider: Provider, code: str, login: Login) -> tu
         raise explained(SignInExpired(f"code refused: {error.reason}"), error.meaning) from None
     except (AppFault, Policy) as error:
         explained(error, error.meaning)
-        custody.emit("sign_in_failed", provider=provider.name, reason=error.reason)
+        # A refused request may be the fault of its code, and anybody can send us codes: that stops nobody's refresh.
+        if isinstance(error, AppFault) and not isinstance(error, RequestRefused):
+            custody.note_app_fault(provider.name, error)
         raise
     except ProviderError as error:
         raise SignInUnavailable(str(error), retry_after=error.retry_after) from None
+    if custody.faults.accepted(provider.name):
+        custody.emit("app_fault_over", provider=provider.name)
     if tokens.refresh_token is None:
         _withdraw(provider, tokens)
         raise SignInRefused("no refresh token was given")

@@ -13,7 +13,8 @@ from typing import Any
 import jwt
 
 from shared.errors import PersonalAccount, SignInRefused, Unavailable, WrongTenant
-from shared.oauth.token_request import bounded, json_object, new_session
+from shared.http_session import new_session
+from shared.oauth.token_request import bounded, json_object
 
 ALGORITHM = "RS256"
 CLOCK_SKEW = timedelta(minutes=5)

@@ -10,14 +10,23 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, NoReturn, TypeGuard
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
-from shared.errors import AppFault, GrantEnded, Policy, ProviderError, Suspect, Throttled, Unavailable, VaultError
+from shared.errors import (
+    AppFault,
+    GrantEnded,
+    Policy,
+    ProviderError,
+    RequestRefused,
+    Suspect,
+    Throttled,
+    Unavailable,
+    VaultError,
+)
+from shared.http_session import new_session
 from shared.models.custody import Tokens
 from shared.oauth import entra_errors
 from shared.retry_after import parse_retry_after
@@ -43,16 +52,6 @@ _CLASSES: Mapping[str, type[ProviderError]] = {
     "temporarily_unavailable": Unavailable,
     "server_error": Unavailable,
 }
-
-
-def new_session() -> requests.Session:
-    """A session that follows no proxy variables, keeps no cookies and never retries a token POST by itself."""
-    session = requests.Session()
-    session.trust_env = False
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=32, max_retries=0))
-    return session
 
 
 class TokenEndpoint:
@@ -88,6 +87,8 @@ class TokenEndpoint:
         ends = ends or self._now() + DEADLINE
         try:
             return self._with_each_secret(form, ends)
+        except RequestRefused:
+            raise
         except AppFault:
             if not self._reread():
                 raise
@@ -102,6 +103,8 @@ class TokenEndpoint:
         for secret in secrets:
             try:
                 return self._post(form(secret), self._identify(secret), ends)
+            except RequestRefused:
+                raise
             except AppFault as error:
                 refused = error
         raise refused
@@ -185,7 +188,7 @@ def classify(status: int, answer: Mapping[str, Any]) -> ProviderError:
     known = _CLASSES.get(error) if isinstance(error, str) else None
     if error == "invalid_request":
         # The legacy service says so for a dead refresh token too (facts 1.6); only there it is PascalCase.
-        known = Suspect if "Error" in answer else AppFault
+        known = Suspect if "Error" in answer else RequestRefused
     if known is None:
         return Unavailable(f"identity service: {status} without a known error")
     meaning = entra_errors.meaning_of(str(answer.get("error_description", "")))

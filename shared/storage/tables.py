@@ -30,10 +30,16 @@ TRIES = 3
 BUDGET_SECONDS = 9.0
 """For all tries of one operation: a person's request ends within ten seconds (acceptance S2)."""
 PAUSE_SECONDS = 0.25
+PROBE_CONNECT_SECONDS = 1
+PROBE_READ_SECONDS = 2
 TRANSACTION_SIZE = 100
 
 Entity = dict[str, Any]
 Operation = tuple[Any, ...]
+
+
+_NO_ANSWER = (AzureError, requests.RequestException, HTTPException, OSError, AttributeError)
+"""Cut replies leak foreign exceptions through the SDK (facts, Lost replies)."""
 
 
 class OutcomeUnknownError(Exception):
@@ -88,6 +94,20 @@ class Tables:
             token = pager.continuation_token
             if not token:
                 return
+
+    def probe(self, table: str) -> None:
+        """Whether the service answers and the table is there: one point query of no row, one try. Raises StoreError."""
+        found = self._client(table).query_entities(
+            "PartitionKey eq @key and RowKey eq @key",
+            parameters={"key": "readyz"},
+            connection_timeout=PROBE_CONNECT_SECONDS,
+            read_timeout=PROBE_READ_SECONDS,
+        )
+        try:
+            list(found)
+        except _NO_ANSWER as error:
+            status = getattr(error, "status_code", None)
+            raise StoreError(f"probe of the table service: {type(error).__name__} {status}") from None
 
     def write(self, attempt: Callable[[], str], landed: Callable[[], str | None]) -> str:
         """Do one conditional write and return the new ETag.
@@ -187,7 +207,7 @@ class Tables:
         for _ in self._tries():
             try:
                 return call()
-            except (AzureError, requests.RequestException, HTTPException, OSError, AttributeError) as error:
+            except _NO_ANSWER as error:
                 if isinstance(error, HttpResponseError) and error.status_code in (400, 401, 403, 404):
                     raise StoreError(f"table service: {error.status_code}") from None
         raise StoreError("the table service does not answer within its budget")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import azure.functions as func
+import msgspec
 
 _LOCATION = re.compile(r"[!-~]+\Z")
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -55,6 +56,11 @@ def redirect(location: str) -> Answer:
 def plain(text: str, status: int = 200) -> Answer:
     """A short text, for people and probes that read no HTML."""
     return Answer(status, f"{text}\n".encode(), "text/plain; charset=utf-8")
+
+
+def json(model: msgspec.Struct, status: int = 200) -> Answer:
+    """A model under its own field names."""
+    return Answer(status, msgspec.json.encode(model), "application/json; charset=utf-8")
 
 
 def to_response(answer: Answer, security: Mapping[str, str]) -> func.HttpResponse:

@@ -9,7 +9,9 @@ from typing import NoReturn
 
 from shared.custody import sign_in
 from shared.errors import (
+    AppError,
     BadRequest,
+    ProviderError,
     SignInDenied,
     SignInError,
     SignInExpired,
@@ -39,9 +41,24 @@ _SYSTEMS = (("Windows", "Windows"), ("Android", "Android"), ("iPhone", "iPhone")
 
 
 def receive(visit: Visit) -> Answer:
-    """Check the callback, finish the sign-in, and leave the callback's address."""
-    custody, cookies = visit.services.custody, visit.services.cookies
+    """Check the callback, finish the sign-in, and leave the callback's address; whatever fails is told once."""
     provider = _provider(visit)
+    try:
+        return _finished(visit, provider)
+    except Exception as error:
+        visit.services.custody.emit("sign_in_failed", provider=provider.name, reason=_reason(error))
+        raise
+
+
+def _reason(error: Exception) -> str:
+    """A fixed word: that of the refusal, else the kind of the error."""
+    if isinstance(error, SignInError | ProviderError):
+        return error.reason
+    return (error.kind if isinstance(error, AppError) else AppError.kind).replace("-", "_")
+
+
+def _finished(visit: Visit, provider: Provider) -> Answer:
+    custody, cookies = visit.services.custody, visit.services.cookies
     answer = _once_each(visit)
     try:
         login = cookies.open_sign_in(visit.request.header("cookie"), _state(answer), custody.keys(), custody.now())

@@ -77,8 +77,14 @@ class Cookies:
         return self._remove(name)
 
     def read_session(self, header: str | None) -> SessionKey | None:
-        """The one well-formed session cookie of a Cookie header; none when there are two, or a malformed one."""
-        values = [value for name, value in pairs(header) if name == self.session_name]
+        """The one well-formed session cookie of a Cookie header; none when there are two, or a malformed one.
+
+        `$Version` asks for the rules of RFC 2965, by which quotes may hide further cookies: no browser sends it.
+        """
+        found = pairs(header)
+        if any(name.startswith("$") for name, _ in found):
+            return None
+        values = [value for name, value in found if name == self.session_name]
         if len(values) != 1 or not _SESSION.fullmatch(values[0]):
             return None
         return SessionKey(values[0][:32], values[0][32:])

@@ -13,6 +13,7 @@ from shared.errors import (
     AccessDenied,
     AppError,
     AzureDevOpsError,
+    BadParameter,
     ClaimsChallenge,
     MethodNotAllowed,
     NotConfigured,
@@ -29,7 +30,7 @@ from shared.errors import (
     VaultError,
     WrongHost,
 )
-from shared.web import formats
+from shared.web import answers, formats
 from shared.web.answers import Answer
 from shared.web.negotiation import Wants
 from shared.web.statics import StaticFiles
@@ -58,7 +59,10 @@ class Frame:
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The body of a JSON error (RFC 9457). `problems` names the settings that are missing or wrong."""
+    """The body of a JSON error (RFC 9457).
+
+    `problems` names the settings that are missing or wrong, `parameter` the query parameter that is not valid.
+    """
 
     type: str
     title: str
@@ -66,6 +70,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str
     correlation_id: str
     problems: list[str] = []
+    parameter: str = ""
 
 
 class Pages:
@@ -100,7 +105,7 @@ class Pages:
     def view(self, template: str, frame: Frame, wants: Wants, model: msgspec.Struct, **context: object) -> Answer:
         """The model as JSON under its own field names, or as the page of this template."""
         if wants is Wants.JSON:
-            return Answer(200, msgspec.json.encode(model), "application/json; charset=utf-8", _VARY)
+            return answers.json(model).with_headers(_VARY)
         return self._render(template, 200, {"frame": frame, "model": model, **context})
 
     def error(self, error: AppError, frame: Frame, wants: Wants) -> Answer:
@@ -126,6 +131,7 @@ def _problem(error: AppError, frame: Frame) -> Problem:
         detail=error.advice,
         correlation_id=frame.correlation_id,
         problems=list(error.problems) if isinstance(error, NotConfigured) else [],
+        parameter=error.parameter if isinstance(error, BadParameter) else "",
     )
 
 

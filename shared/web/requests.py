@@ -5,14 +5,18 @@ matched here once more, exactly, and each parameter is decoded exactly once (acc
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 import azure.functions as func
 
 from shared.azure_devops.names import decode_segment
 from shared.errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, TooLarge
+
+if TYPE_CHECKING:
+    from shared.web.queries import Parameters
 
 MAX_PATH = 2048
 MAX_QUERY = 4096
@@ -42,11 +46,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route template as the host knows it, with what its function accepts."""
+    """A route template as the host knows it, with what its function accepts; `query` None: it judges that itself."""
 
     template: str
     methods: Sequence[str]
     max_query: int = MAX_QUERY
+    query: "Parameters | None" = ()
 
     def match(self, path: str) -> dict[str, str]:
         """The parameters, each decoded once; NotFound unless the path is exactly canonical."""
@@ -93,25 +98,18 @@ def check(request: Request, route: Route) -> dict[str, str]:
     return parameters
 
 
-def parse_form(text: str) -> list[tuple[str, str]]:
+def decoded_pairs(text: str) -> Iterator[tuple[str, str]]:
     """Name and value pairs of a query or form (WHATWG URL section 5.1); BadRequest for broken percent or UTF-8."""
-    pairs = [pair.partition("=") for pair in text.split("&") if pair]
-    if len(pairs) > MAX_PARAMETERS:
+    for pair in filter(None, text.split("&")):
+        name, _, value = pair.partition("=")
+        yield _decode(name), _decode(value)
+
+
+def parse_form(text: str) -> list[tuple[str, str]]:
+    """All pairs, at most 50 of them. Raises BadRequest."""
+    if sum(map(bool, text.split("&"))) > MAX_PARAMETERS:
         raise BadRequest(advice=f"There are more than {MAX_PARAMETERS} parameters.")
-    return [(_decode(name), _decode(value)) for name, _, value in pairs]
-
-
-def parameters(request: Request, allowed: Sequence[str]) -> dict[str, str]:
-    """The query's parameters: each allowed, each once."""
-    found: dict[str, str] = {}
-    for name, value in parse_form(request.query):
-        if name not in allowed:
-            known = ", ".join(f"“{one}”" for one in allowed) or "no parameters"
-            raise BadRequest(advice=f"This address takes {known}; it was given another one.")
-        if name in found:
-            raise BadRequest(advice=f"“{name}” is given more than once.")
-        found[name] = value
-    return found
+    return list(decoded_pairs(text))
 
 
 def form(request: Request) -> dict[str, str]:

@@ -9,12 +9,12 @@ import msgspec
 
 from shared.azure_devops import names
 from shared.azure_devops.client import AzureDevOps, Caller
-from shared.azure_devops.paging import Page, parse_top
+from shared.azure_devops.paging import Page
 from shared.custody import refresh, rules
 from shared.custody.sign_in import SessionKey
 from shared.errors import (
-    Absent,
     AzureDevOpsError,
+    NotAllowedHere,
     NotSignedIn,
     ProviderGone,
     SignInAgain,
@@ -25,10 +25,11 @@ from shared.errors import (
 from shared.models.custody import Connection, Session, UserRecord
 from shared.models.views import Listing
 from shared.oauth.provider import ENTRA
-from shared.web import csrf, requests, step_up
+from shared.web import csrf, queries, requests, step_up
 from shared.web.answers import Answer
 from shared.web.negotiation import Wants, wants
 from shared.web.pages import Frame
+from shared.web.queries import Query
 from shared.web.requests import Request
 
 if TYPE_CHECKING:
@@ -38,9 +39,18 @@ if TYPE_CHECKING:
 class Visit:
     """What a handler gets. A session is looked up when it is first asked for, and once."""
 
-    def __init__(self, request: Request, parameters: dict[str, str], services: "Services", correlation_id: str) -> None:
+    def __init__(
+        self,
+        request: Request,
+        parameters: dict[str, str],
+        services: "Services",
+        correlation_id: str,
+        query: Query | None = None,
+    ) -> None:
+        """`parameters` are those of the path, `query` those of the query; both are checked."""
         self.request = request
         self.parameters = parameters
+        self.query = query or Query({})
         self.services = services
         self.correlation_id = correlation_id
         self.wants: Wants = wants(request.header("accept"))
@@ -125,11 +135,11 @@ class Visit:
             raise SignInAgain("the renewed token is rejected too") from None
 
     def organization(self) -> str:
-        """The organization of the address. Raises BadRequest for no legal name, Absent for one that is not allowed."""
+        """The organization of the address. Raises BadRequest for no legal name, NotAllowedHere."""
         name = names.organization(self.parameters["org"])
         allowed = self.services.config.allowed_organizations
         if allowed and name.lower() not in allowed:
-            raise Absent("an organization that is not allowed")
+            raise NotAllowedHere("an organization that is not allowed")
         return name
 
     def project(self) -> str:
@@ -137,9 +147,8 @@ class Visit:
         return names.project(self.parameters["project"])
 
     def paging(self) -> tuple[int, str | None]:
-        """`top` and `continuation` of the query. Raises BadRequest."""
-        given = requests.parameters(self.request, ("top", "continuation"))
-        return parse_top(given.get("top")), given.get("continuation")
+        """`top` and `continuation` of a list that declares `queries.paged`."""
+        return self.query.value(queries.TOP), self.query.value(queries.CONTINUATION) or None
 
     def listing[Item](self, page: Page[Item], top: int) -> Listing[Item]:
         """A page with the local addresses of the pages before and after it."""

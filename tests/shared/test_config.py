@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.config import Config
 from shared.errors import NotConfigured
-from shared.needs import needs
+from shared.readiness import needs
 from tests.conftest import SETTINGS
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -244,6 +244,44 @@ def test_the_public_address_is_normal_whatever_its_case(url):
     config = read(PUBLIC_URL=url)
     assert config.public_url == "https://gatehouse.example"
     assert config.secure
+
+
+@pytest.mark.parametrize(
+    ("url", "browsers"),
+    [
+        ("https://gatehouse.example:443", "gatehouse.example"),
+        ("https://gatehouse.example:443/", "gatehouse.example"),
+        ("http://127.0.0.1:80", "127.0.0.1"),
+        ("http://[::1]:80", "[::1]"),
+        ("https://gatehouse.example:80", "gatehouse.example:80"),
+        ("http://localhost:443", "localhost:443"),
+        ("https://gatehouse.example:8443", "gatehouse.example:8443"),
+    ],
+)
+def test_a_default_port_need_not_be_left_out(url, browsers):
+    """Browsers leave it out of Host and Origin, so the address is kept as they write it; another port stays."""
+    callback = url.rstrip("/") + "/auth/callback"
+    config = read(PUBLIC_URL=url, CALLBACK_URL=callback)
+    assert config.public_url.partition("://")[2] == browsers
+    assert config.legacy.callback_url == callback, "as it is registered"
+    assert config.answers_to(browsers)
+    assert config.answers_to(browsers.upper())
+    assert config.answers_to(url.rstrip("/").partition("://")[2])
+
+
+def test_it_answers_to_its_own_name_and_to_those_that_are_allowed():
+    config = read(ALLOWED_HOSTS="front.example:443, plain.example")
+    for host in ("gatehouse.example", "front.example", "front.example:443", "plain.example:443"):
+        assert config.answers_to(host)
+    for host in (
+        "",
+        "front.example:80",
+        "gatehouse.example:8443",
+        "a.gatehouse.example",
+        "gatehouse.example.",
+        "example",
+    ):
+        assert not config.answers_to(host)
 
 
 @pytest.mark.parametrize(("url", "secure"), [("https://localhost", True), ("http://localhost:7071", False)])

@@ -15,52 +15,6 @@ def encoded(value: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
-@pytest.mark.parametrize(("text", "top"), [(None, 20), ("1", 1), ("20", 20), ("200", 200), ("007", 7)])
-def test_top_is_a_number_from_1_to_200_and_20_when_absent(text, top):
-    assert paging.parse_top(text) == top
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "0",
-        "000",
-        "201",
-        "999",
-        "0020",
-        "-1",
-        "+1",
-        " 1",
-        "1 ",
-        "1\n",
-        "1_0",
-        "1.0",
-        "1e2",
-        "NaN",
-        "0x1",
-        "١٢",
-        "²",
-        "１",
-        "twenty",
-    ],
-)
-def test_any_other_top_is_refused(text):
-    with pytest.raises(BadRequest):
-        paging.parse_top(text)
-
-
-@given(st.text(max_size=6))
-def test_top_is_a_number_in_range_or_refused(text):
-    try:
-        top = paging.parse_top(text)
-    except BadRequest:
-        return
-    assert 1 <= top <= 200
-    assert text.isascii()
-    assert int(text) == top
-
-
 @pytest.mark.parametrize(
     "continuation",
     [

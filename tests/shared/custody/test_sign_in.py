@@ -14,6 +14,7 @@ from shared.errors import (
     Fenced,
     GrantEnded,
     Policy,
+    RequestRefused,
     SignInExpired,
     SignInRefused,
     SignInUnavailable,
@@ -289,3 +290,33 @@ class TestReplacedTokens:
         sign_out(world.custody, key.user_id, key.hash)
         world.sign_in("ada")
         assert world.connection(key.user_id).generation == 1
+
+
+class TestFaultsOfOurs:
+    """A sign-in shows a wrong client secret as well as a refresh does."""
+
+    def fail(self, world, error):
+        world.journal.before("provider.redeem", error)
+        with pytest.raises((AppFault, SignInExpired, Policy)) as caught:
+            finish_with(world)
+        return caught.value
+
+    def test_a_refused_client_is_told_once_and_opens_the_breaker(self, world):
+        errors = [self.fail(world, AppFault("invalid_client")) for _ in range(2)]
+        assert [error.retry_after for error in errors] == [30, 30]
+        assert world.told("app_fault") == [{"provider": "azure-devops", "reason": "app_fault"}]
+        assert world.custody.faults.open_for("azure-devops", world.clock.now()) == 30
+
+    def test_the_next_sign_in_that_works_ends_it(self, world):
+        self.fail(world, AppFault("invalid_client"))
+        world.sign_in()
+        world.sign_in()
+        assert [name for name, _ in world.events if name.startswith("app_fault")] == ["app_fault", "app_fault_over"]
+        assert world.custody.faults.open_for("azure-devops", world.clock.now()) == 0
+
+    @pytest.mark.parametrize("error", [RequestRefused, Suspect, GrantEnded, Policy])
+    def test_nobody_can_open_the_breaker_by_sending_codes(self, world, error):
+        for _ in range(5):
+            self.fail(world, error("as told"))
+        assert world.told("app_fault") == []
+        assert world.custody.faults.open_for("azure-devops", world.clock.now()) == 0

@@ -10,8 +10,19 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from shared.errors import AppFault, GrantEnded, Policy, ProviderError, Suspect, Throttled, Unavailable, VaultError
-from shared.oauth.token_request import MAX_ANSWER_BYTES, TokenEndpoint, bounded_post, new_session, parse_token_response
+from shared.errors import (
+    AppFault,
+    GrantEnded,
+    Policy,
+    ProviderError,
+    RequestRefused,
+    Suspect,
+    Throttled,
+    Unavailable,
+    VaultError,
+)
+from shared.http_session import new_session
+from shared.oauth.token_request import MAX_ANSWER_BYTES, TokenEndpoint, bounded_post, parse_token_response
 from shared.sealing import id_of
 from tests.shared.azure_devops.scripted_server import Request, Response, Script, ScriptedServer, answer_json
 from tests.shared.oauth.conftest import Clock
@@ -165,7 +176,7 @@ def test_only_200_gives_tokens(status: int) -> None:
         ("interaction_required", GrantEnded, GrantEnded),
         ("login_required", GrantEnded, GrantEnded),
         ("consent_required", GrantEnded, GrantEnded),
-        ("invalid_request", Suspect, AppFault),
+        ("invalid_request", Suspect, RequestRefused),
         ("invalid_client", AppFault, AppFault),
         ("unauthorized_client", AppFault, AppFault),
         ("unsupported_grant_type", AppFault, AppFault),
@@ -249,9 +260,10 @@ def test_secrets_are_tried_in_order_while_the_client_is_refused(serve: Serve, cl
 
 
 @pytest.mark.parametrize("error", ["invalid_grant", "invalid_request", "access_denied", "server_error"])
-def test_no_other_refusal_leads_to_the_next_secret(serve: Serve, clock: Clock, error: str) -> None:
+@pytest.mark.parametrize("name", ["Error", "error"])
+def test_no_other_refusal_leads_to_the_next_secret(serve: Serve, clock: Clock, error: str, name: str) -> None:
     """A refresh token is sent once: what is not about the client ends the exchange."""
-    server = serve(lambda _: Response(400, json.dumps({"Error": error}).encode()))
+    server = serve(lambda _: Response(400, json.dumps({name: error}).encode()))
     with pytest.raises(ProviderError):
         endpoint(server, clock, "first", "second").exchange(lambda secret: {"secret": secret})
     assert len(server.calls) == 1

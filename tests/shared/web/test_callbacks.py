@@ -6,7 +6,18 @@ from urllib.parse import urlencode
 import pytest
 
 from shared.custody import sign_in
-from shared.errors import BadRequest, SignInDenied, SignInError, SignInExpired, SignInRefused, SignInUsed
+from shared.errors import (
+    AppFault,
+    BadRequest,
+    ScopeMissing,
+    SignInDenied,
+    SignInError,
+    SignInExpired,
+    SignInRefused,
+    SignInUsed,
+    StoreError,
+    VaultError,
+)
 from shared.web import callbacks
 from shared.web.cookies import Cookies
 from shared.web.requests import Request
@@ -121,3 +132,33 @@ def test_a_browser_is_described_in_fixed_words(site, agent, shown):
     site.receive(site.good(), **{"user-agent": agent})
     (user_id,) = site.world.connections._users
     assert [session.browser for session in site.world.record(user_id).sessions] == [shown]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "reason"),
+    [
+        ("logins.burn", StoreError("gone"), "store_unavailable"),
+        ("connections.open_session", StoreError("gone"), "store_unavailable"),
+        ("provider.redeem", ScopeMissing("vso.profile"), "scope_missing"),
+        ("provider.redeem", AppFault("invalid_client"), "app_fault"),
+        ("provider.redeem", VaultError("away", reason="missing"), "vault_unavailable"),
+        ("provider.redeem", SignInRefused("no token"), "refused"),
+        ("provider.redeem", ZeroDivisionError(), "unexpected"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_whatever_ends_a_sign_in_is_told_once_with_its_provider(site, call, error, reason):
+    """In a fixed word, also for what is no error of the sign-in itself."""
+    site.world.journal.before(call, error)
+    with pytest.raises(type(error)):
+        site.receive(site.good())
+    assert site.world.told("sign_in_failed") == [{"provider": "azure-devops", "reason": reason}]
+    assert site.world.told("sign_in_completed") == []
+
+
+def test_a_callback_that_only_comes_twice_is_no_failure(site):
+    """The browser that is signed in goes home."""
+    visit = site.receive(site.good())
+    session = visit.cookies[0].partition(";")[0]
+    assert site.receive(site.good(), cookie=f"{site.cookie}; {session}").headers["Location"] == "/"
+    assert site.world.told("sign_in_failed") == []

@@ -25,6 +25,7 @@ OWN_ARGUMENTS = {
     errors.TooLarge: (413, "A form may have 64 KiB."),
     errors.MethodNotAllowed: (["GET", "HEAD"],),
     errors.WrongHost: ("https://gate.example",),
+    errors.BadParameter: ("top", "“top” is a whole number."),
     errors.ScopeMissing: ("vso.code",),
     errors.ClaimsChallenge: ("", "{}"),
 }
@@ -76,6 +77,7 @@ def test_every_error_has_a_problem_document(pages, frame, error):
 
     assert (answer.status, answer.content_type) == (error.status, "application/problem+json; charset=utf-8")
     assert problem.pop("problems", None) == (list(error.problems) if isinstance(error, errors.NotConfigured) else None)
+    assert problem.pop("parameter", None) == (error.parameter if isinstance(error, errors.BadParameter) else None)
     assert problem == {
         "type": f"urn:gatehouse:problem:{error.kind}",
         "title": error.title,

@@ -181,13 +181,6 @@ def test_more_than_fifty_parameters_are_refused():
         requests.parse_form("&".join(["a"] * 51))
 
 
-def test_query_parameters_are_known_and_given_once():
-    assert requests.parameters(request(query="top=5"), ("top", "continuation")) == {"top": "5"}
-    for query in ("top=5&top=5", "top=5&t%6Fp=6", "TOP=5", "x=1", "top=1&=", "a&b"):
-        with pytest.raises(BadRequest):
-            requests.parameters(request(query=query), ("top", "continuation"))
-
-
 @pytest.mark.parametrize(
     "content_type",
     [

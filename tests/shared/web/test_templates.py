@@ -9,7 +9,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from shared.models.views import Build, Listing, Organization, Project, Repository, WorkItem
-from shared.needs import Need
+from shared.readiness import Need
 from shared.web import formats
 from shared.web.negotiation import Wants
 from shared.web.pages import Frame, Pages
