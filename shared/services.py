@@ -18,6 +18,7 @@ from shared.custody import Custody
 from shared.custody.rules import Limits
 from shared.errors import VaultError
 from shared.events import Emit, emitter
+from shared.key_vault import KeyVault
 from shared.oauth.azure_devops import AzureDevOpsProvider
 from shared.oauth.entra import EntraProvider
 from shared.oauth.entra_credentials import FEDERATED_SCOPE, Credentials
@@ -27,7 +28,7 @@ from shared.storage.due import TableDue
 from shared.storage.logins import TableLogins
 from shared.storage.rows import TABLE as CONNECTIONS
 from shared.storage.tables import Tables, connect
-from shared.vault import AZURE_DEVOPS_SECRET, ENTRA_SECRET, KeyVault, Secrets, SettingSecrets, VaultSecrets
+from shared.vault import AZURE_DEVOPS_SECRET, ENTRA_SECRET, Secrets, SettingSecrets, VaultSecrets
 from shared.web.cookies import Cookies
 from shared.web.headers import security_headers
 from shared.web.pages import Pages
@@ -101,6 +102,7 @@ def _custody(config: Config, now: Callable[[], datetime], tables: Tables) -> Cus
         logins=TableLogins(tables),
         providers=_providers(config, now, secrets),
         keys=secrets.keyring,
+        secrets_end=secrets.first_end,
         limits=Limits(config.session_lifetime, config.session_idle, config.sessions_not_before),
         margin=config.refresh_margin,
         calls_per_second=config.refresh_calls_per_second,
@@ -112,7 +114,13 @@ def _custody(config: Config, now: Callable[[], datetime], tables: Tables) -> Cus
 
 def _secrets(config: Config, now: Callable[[], datetime], emit: Emit) -> Secrets:
     if config.key_vault_url:
-        return VaultSecrets(KeyVault(config.key_vault_url, config.azure_client_id), now=now, emit=emit)
+        return VaultSecrets(
+            KeyVault(config.key_vault_url, config.azure_client_id, now),
+            required=[AZURE_DEVOPS_SECRET] if config.legacy else [],
+            optional=[ENTRA_SECRET] if config.entra else [],
+            now=now,
+            emit=emit,
+        )
     legacy = config.legacy.client_secrets if config.legacy else ()
     entra = config.entra.client_secrets if config.entra else ()
     return SettingSecrets(config.encryption_keys, {AZURE_DEVOPS_SECRET: legacy, ENTRA_SECRET: entra})

@@ -397,6 +397,7 @@ class FakeProvider:
         self.lifetime = timedelta(hours=1)
         self.omits_refresh_token = False
         self.token_size = 0
+        self.secret_id: str | None = "5ec4e7ed"
         self.revocation_answers: deque[Revoked] = deque()
         self.revoked: list[str] = []
         self.patience: list[timedelta] = []
@@ -424,6 +425,9 @@ class FakeProvider:
             return self._given(self._issue(code, None)), self.identity(code.partition("#")[0])
 
         return self._journal.play("provider.redeem", lambda: self._locked(work))
+
+    def newest_secret_id(self) -> str | None:
+        return self.secret_id
 
     def refresh(self, refresh_token: str, ends: datetime) -> Tokens:
         def work() -> Tokens:
@@ -493,7 +497,7 @@ class FakeProvider:
         access_token, refresh_token = f"access-{number}".ljust(self.token_size, "."), f"refresh-{number}"
         issued = _Issued(family, parent)
         self._refresh_tokens[refresh_token] = self._access_tokens[access_token] = issued
-        return Tokens(access_token, refresh_token, self.lifetime, "5ec4e7ed")
+        return Tokens(access_token, refresh_token, self.lifetime, self.secret_id or "")
 
 
 @dataclass
@@ -504,6 +508,7 @@ class World:
     journal: Journal = field(default_factory=Journal)
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     keyring: Keyring = field(default_factory=lambda: Keyring([FIRST_KEY]))
+    secrets_end: datetime | None = None
 
     def __post_init__(self) -> None:
         self.connections = MemoryConnections(lambda: self.keyring, self.journal)
@@ -521,6 +526,7 @@ class World:
             logins=self.logins,
             providers={self.provider.name: self.provider},
             keys=lambda: self.keyring,
+            secrets_end=lambda: self.secrets_end,
             limits=Limits(timedelta(hours=24), timedelta(hours=8)),
             margin=timedelta(minutes=15),
             calls_per_second=1000,
