@@ -32,19 +32,22 @@ class KeyVault:
 
     def __call__(self, name: str) -> Fetched:
         """The current version. Raises VaultError whatever went wrong."""
-        from azure.core.exceptions import ClientAuthenticationError
-
         client = self._connected()
         try:
             secret = client.get_secret(name)
-        except ClientAuthenticationError as error:
-            self._drop(client)
-            raise self._refused(name, error, "unauthenticated") from None
         except Exception as error:  # noqa: BLE001 - AzureError, ValueError, and what a cut reply lets through
-            raise self._refused(name, error, _reason(error)) from None
+            if not self._is_answer(error):
+                self._drop(client)
+            raise self._refused(name, error) from None
         return Fetched(secret.value or "", secret.properties.expires_on)
 
-    def _refused(self, name: str, error: Exception, reason: str) -> VaultError:
+    def _is_answer(self, error: Exception) -> bool:
+        """Whether the vault itself said so, to a caller that it knows; errors of the identity endpoint look alike."""
+        url = getattr(getattr(getattr(error, "response", None), "request", None), "url", "")
+        return str(url).startswith(self._url) and getattr(error, "status_code", None) != 401
+
+    def _refused(self, name: str, error: Exception) -> VaultError:
+        reason = _reason(error) if self._is_answer(error) else _reason_of_silence(error)
         headers = getattr(getattr(error, "response", None), "headers", None) or {}
         request_id = str(headers.get("x-ms-request-id"))
         return VaultError(
@@ -66,16 +69,26 @@ class KeyVault:
             return self._client
 
     def _drop(self, client: Any) -> None:
-        """The SDK would send a refused token until it expires, and remembers a refusal of the identity endpoint
-        (facts/key-vault.md 3 and 6): the next call begins with a new credential."""
+        """The next call begins with a new credential.
+
+        The SDK would send a refused token until it expires, and remembers for up to an hour that the identity endpoint
+        refused one (facts/key-vault.md 3 and 6).
+        """
         with self._lock:
             if self._client is client:
                 self._client = None
 
 
 def _reason(error: Exception) -> str:
-    """A fixed word: the inner code where we know it, else the status."""
-    status = getattr(error, "status_code", None)
+    """A fixed word for an answer: the inner code where we know it, else the status."""
     inner = getattr(getattr(error, "error", None), "innererror", None) or {}
     code = inner.get("code") if isinstance(inner, dict) else None
-    return code if code in DECIDED else str(status or "unreachable")
+    return code if code in DECIDED else str(getattr(error, "status_code", None))
+
+
+def _reason_of_silence(error: Exception) -> str:
+    """A fixed word for what came in its place."""
+    from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+
+    from_identity = isinstance(error, ClientAuthenticationError | HttpResponseError)
+    return "unauthenticated" if from_identity else "unreachable"
