@@ -17,7 +17,7 @@ from shared.config import Config, EntraSettings
 from shared.custody import Custody
 from shared.custody.rules import Limits
 from shared.errors import VaultError
-from shared.events import Emit, emitter
+from shared.events import emitter
 from shared.key_vault import KeyVault
 from shared.oauth.azure_devops import AzureDevOpsProvider
 from shared.oauth.entra import EntraProvider
@@ -47,6 +47,8 @@ class Services:
     security: Mapping[str, str]
     probe_store: Callable[[], None]
     """Whether the token store answers. Raises StoreError, within seconds."""
+    probe_vault: Callable[[], None]
+    """Whether all is well with our own secrets, though cached ones may still serve. Raises VaultError."""
 
 
 def utc_now() -> datetime:
@@ -57,10 +59,11 @@ def utc_now() -> datetime:
 def build_services(environ: Mapping[str, str], *, now: Callable[[], datetime] = utc_now) -> Services:
     """Build the collaborators from the settings. Raises NotConfigured with all problems at once."""
     config = Config.from_env(environ, now=now())
-    tables = _tables(config)
+    tables = _tables(config, environ.get("REQUESTS_CA_BUNDLE"))
+    secrets = _secrets(config, now)
     return Services(
         config=config,
-        custody=_custody(config, now, tables),
+        custody=_custody(config, now, tables, secrets),
         azure_devops=AzureDevOps(
             devops_url=config.azure_devops_url,
             identity_url=config.azure_devops_identity_url,
@@ -71,6 +74,7 @@ def build_services(environ: Mapping[str, str], *, now: Callable[[], datetime] = 
         cookies=Cookies(secure=config.secure),
         security=security_headers(config.public_url),
         probe_store=lambda: tables.probe(CONNECTIONS),
+        probe_vault=secrets.check,
     )
 
 
@@ -86,16 +90,19 @@ def static_files() -> StaticFiles:
     return StaticFiles()
 
 
-def _tables(config: Config) -> Tables:
+def _tables(config: Config, ca_bundle: str | None) -> Tables:
     credential = _credential(config) if config.token_store_url else None
     return Tables(
-        connect(connection_string=config.storage_connection_string, url=config.token_store_url, credential=credential)
+        connect(
+            connection_string=config.storage_connection_string,
+            url=config.token_store_url,
+            credential=credential,
+            ca_bundle=ca_bundle,
+        )
     )
 
 
-def _custody(config: Config, now: Callable[[], datetime], tables: Tables) -> Custody:
-    emit = emitter(now)
-    secrets = _secrets(config, now, emit)
+def _custody(config: Config, now: Callable[[], datetime], tables: Tables, secrets: Secrets) -> Custody:
     return Custody(
         connections=TableConnections(tables, secrets.keyring),
         due=TableDue(tables),
@@ -108,18 +115,18 @@ def _custody(config: Config, now: Callable[[], datetime], tables: Tables) -> Cus
         calls_per_second=config.refresh_calls_per_second,
         now=now,
         sleep=time.sleep,
-        emit=emit,
+        emit=emitter(now),
     )
 
 
-def _secrets(config: Config, now: Callable[[], datetime], emit: Emit) -> Secrets:
+def _secrets(config: Config, now: Callable[[], datetime]) -> Secrets:
     if config.key_vault_url:
         return VaultSecrets(
             KeyVault(config.key_vault_url, config.azure_client_id, now),
             required=[AZURE_DEVOPS_SECRET] if config.legacy else [],
             optional=[ENTRA_SECRET] if config.entra else [],
             now=now,
-            emit=emit,
+            emit=emitter(now),
         )
     legacy = config.legacy.client_secrets if config.legacy else ()
     entra = config.entra.client_secrets if config.entra else ()
