@@ -105,7 +105,7 @@ class VaultSecrets:
         emit: Emit,
     ) -> None:
         """`required` and `optional` are names of client secrets; only of an optional one may there be none at all."""
-        self._now = now
+        self._complete = False
         self._keys = _Cached(ENCRYPTION_KEY, fetch, self._parsed_keys, now, emit)
         self._client_secrets = {
             **{name: _Cached(name, fetch, _parsed_list, now, emit) for name in required},
@@ -113,8 +113,17 @@ class VaultSecrets:
         }
 
     def keyring(self) -> Keyring:
-        """The keys of the vault; one that is not among them is looked for there once."""
-        return self._keys.value()
+        """The keys of the vault; one that is not among them is looked for there once.
+
+        Whoever has them gets the client secrets too: a process that served pages only must be able to refresh when the
+        vault is gone.
+        """
+        keys = self._keys.value()
+        if not self._complete:
+            self._complete = True
+            for secret in self._client_secrets.values():
+                secret.prefetch()
+        return keys
 
     def client_secrets(self, name: str) -> Sequence[str]:
         """The list of the vault."""
@@ -204,6 +213,12 @@ class _Cached[Value]:
         if self._now() - self._held.read_at > STALE_OK_FOR:
             raise VaultError(f"{self._name} was last read over a day ago")
         return self._held.value
+
+    def prefetch(self) -> None:
+        """Have it at hand before it is needed; nobody waits longer than a second."""
+        if self._held is None and self._is_due() and self._flight.acquire(blocking=False):
+            self._read_beside()
+            self._tell()
 
     def reread(self) -> None:
         """Ask now, at most every 30 s; who comes during such a read waits for it too."""

@@ -45,7 +45,8 @@ class Vault:
 
     def fetch(self, name: str) -> Fetched:
         self.reads.append(name)
-        self.read_at.append(self.time)
+        if name == ENCRYPTION_KEY:
+            self.read_at.append(self.time)
         self.gate.wait(10)
         if self.fault:
             raise VaultError("down", reason=self.fault, pause=self.pause)
@@ -59,6 +60,9 @@ class Vault:
 
     def later(self, **passed: float) -> None:
         self.time += timedelta(**passed)
+
+    def key_reads(self) -> int:
+        return self.reads.count(ENCRYPTION_KEY)
 
     def newest_key(self) -> str:
         return self.secrets.keyring().newest_id
@@ -135,7 +139,13 @@ class TestColdStart:
 
     def test_twenty_threads_read_once(self, vault: Vault) -> None:
         at_once(*[vault.secrets.keyring] * 20)
-        assert vault.reads == [ENCRYPTION_KEY]
+        assert vault.key_reads() == 1
+
+    def test_who_gets_the_keys_gets_the_client_secrets_too(self, vault: Vault) -> None:
+        vault.secrets.keyring()
+        vault.fault = "unreachable"
+        assert vault.secrets.client_secrets(AZURE_DEVOPS_SECRET) == ("new", "old")
+        assert len(vault.reads) == len(set(vault.reads)) == 3
 
     @pytest.mark.parametrize("value", ["", "zz" * 32, "11" * 31, f"{KEY_1},short"])
     def test_without_usable_keys_there_are_none(self, vault: Vault, value: str) -> None:
@@ -154,8 +164,8 @@ class TestWithAValue:
         for _ in range(600):
             vault.later(seconds=1)
             vault.secrets.keyring()
-        assert len(vault.reads) <= 3
-        assert vault.told == [(ENCRYPTION_KEY, reason)] * (len(vault.reads) - 1)
+        assert vault.key_reads() <= 3
+        assert vault.told == [(ENCRYPTION_KEY, reason)] * (vault.key_reads() - 1)
 
     @pytest.mark.parametrize(("name", "value"), [(ENCRYPTION_KEY, "no key"), (AZURE_DEVOPS_SECRET, " , ")])
     def test_a_malformed_value_keeps_the_last_good_one(self, vault: Vault, name: str, value: str) -> None:
@@ -172,7 +182,7 @@ class TestWithAValue:
         for _ in range(3600):
             vault.later(seconds=1)
             vault.secrets.keyring()
-        assert 15 <= len(vault.reads) <= 30, "an hour: backoff to five minutes"
+        assert 15 <= vault.key_reads() <= 30, "an hour: backoff to five minutes"
 
     def test_retry_after_is_kept_but_not_beyond_five_minutes(self, vault: Vault) -> None:
         vault.secrets.keyring()
@@ -181,10 +191,10 @@ class TestWithAValue:
         vault.secrets.keyring()
         vault.later(seconds=299)
         vault.secrets.keyring()
-        assert len(vault.reads) == 2
+        assert vault.key_reads() == 2
         vault.later(seconds=1)
         vault.secrets.keyring()
-        assert len(vault.reads) == 3
+        assert vault.key_reads() == 3
 
     def test_a_vault_that_hangs_holds_one_caller_for_a_second_and_the_others_not_at_all(self, vault: Vault) -> None:
         vault.secrets.keyring()
@@ -201,7 +211,7 @@ class TestWithAValue:
         vault.gate.set()
         assert sorted(took)[-1] < 2
         assert sorted(took)[-2] < 0.5
-        assert len(vault.reads) == 2
+        assert vault.key_reads() == 2
 
     def test_what_came_of_a_read_that_outlived_its_request_is_told_by_the_next_one(self, vault: Vault) -> None:
         vault.secrets.keyring()
@@ -247,7 +257,7 @@ class TestReread:
         foreign = Keyring([bytes.fromhex(KEY_2)]).seal(b"secret", HERE)
         vault.values[ENCRYPTION_KEY] = f"{KEY_2},{KEY_1}"
         assert keys.open(foreign, HERE) == b"secret"
-        assert len(vault.reads) == 2
+        assert vault.key_reads() == 2
 
     def test_made_up_key_ids_do_not_make_us_read_without_end(self, vault: Vault) -> None:
         keys = vault.secrets.keyring()
@@ -255,7 +265,7 @@ class TestReread:
         for _ in range(50):
             with pytest.raises(UnknownKey):
                 keys.open(foreign, HERE)
-        assert len(vault.reads) == 2
+        assert vault.key_reads() == 2
 
 
 class TestWellBeing:
