@@ -1,7 +1,6 @@
 """One read of one secret from Key Vault, with the real SDK and the managed identity, without the SDK's retries.
 
-Left alone the SDK sleeps for as long as any answer's Retry-After says, and waits 300 s for a reply
-(facts/key-vault.md 6): trying again is the work of the cache in `shared.vault`.
+Trying again is the work of the cache in `shared.vault`.
 """
 
 import re
@@ -11,11 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from shared.errors import VaultError
+from shared.identity import BUDGET, ManagedIdentity
 from shared.retry_after import parse_retry_after
 from shared.vault import DECIDED, Fetched
 
-BUDGET: dict[str, Any] = {"retry_total": 0, "connection_timeout": 1, "read_timeout": 3}
-"""Of the client and, apart from it, of the credential: each has a pipeline of its own."""
 _GUID = re.compile(r"[0-9a-fA-F-]{36}")
 
 
@@ -36,7 +34,7 @@ class KeyVault:
         try:
             secret = client.get_secret(name)
         except Exception as error:  # noqa: BLE001 - AzureError, ValueError, and what a cut reply lets through
-            if not self._is_answer(error):
+            if getattr(error, "status_code", None) == 401:
                 self._drop(client)
             raise self._refused(name, error) from None
         return Fetched(secret.value or "", secret.properties.expires_on)
@@ -58,22 +56,16 @@ class KeyVault:
         )
 
     def _connected(self) -> Any:
-        """Client and credential, made on first use: their import costs half a second."""
-        from azure.identity import ManagedIdentityCredential
+        """Client and credential, made on first use: their import takes a while."""
         from azure.keyvault.secrets import SecretClient
 
         with self._lock:
             if self._client is None:
-                credential = ManagedIdentityCredential(client_id=self._client_id, **BUDGET)
-                self._client = SecretClient(self._url, credential, **BUDGET)
+                self._client = SecretClient(self._url, ManagedIdentity(self._client_id), **BUDGET)
             return self._client
 
     def _drop(self, client: Any) -> None:
-        """The next call begins with a new credential.
-
-        The SDK would send a refused token until it expires, and remembers for up to an hour that the identity endpoint
-        refused one (facts/key-vault.md 3 and 6).
-        """
+        """The next call begins with a new credential: the SDK would send a refused token until it expires (facts 3)."""
         with self._lock:
             if self._client is client:
                 self._client = None

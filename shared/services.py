@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 
-from azure.core.credentials import TokenCredential
-
 from shared.azure_devops.client import AzureDevOps
 from shared.config import Config, EntraSettings
 from shared.custody import Custody
 from shared.custody.rules import Limits
 from shared.errors import VaultError
 from shared.events import emitter
+from shared.identity import ManagedIdentity
 from shared.key_vault import KeyVault
 from shared.oauth.azure_devops import AzureDevOpsProvider
 from shared.oauth.entra import EntraProvider
@@ -91,7 +90,7 @@ def static_files() -> StaticFiles:
 
 
 def _tables(config: Config, ca_bundle: str | None) -> Tables:
-    credential = _credential(config) if config.token_store_url else None
+    credential = ManagedIdentity(config.azure_client_id) if config.token_store_url else None
     return Tables(
         connect(
             connection_string=config.storage_connection_string,
@@ -171,27 +170,16 @@ def _entra(config: Config, settings: EntraSettings, now: Callable[[], datetime],
 
 
 class _Assertion:
-    """Tokens of the managed identity for the federated credential; made on first use, cached by the SDK."""
+    """Tokens of the managed identity for the federated credential, cached by the SDK."""
 
     def __init__(self, config: Config) -> None:
-        self._config = config
-        self._credential: TokenCredential | None = None
+        self._identity = ManagedIdentity(config.azure_client_id)
 
     def __call__(self) -> str:
         """Raises VaultError when there is no identity."""
         from azure.core.exceptions import AzureError
 
-        self._credential = self._credential or _credential(self._config)
         try:
-            return self._credential.get_token(FEDERATED_SCOPE).token
+            return self._identity.get_token(FEDERATED_SCOPE).token
         except (AzureError, ValueError) as error:
             raise VaultError(f"managed identity: {type(error).__name__}", reason="no_identity") from None
-
-
-def _credential(config: Config) -> TokenCredential:
-    """The managed identity; its module takes 100 ms to import, so only where it is needed."""
-    from azure.identity import ManagedIdentityCredential
-
-    return ManagedIdentityCredential(
-        client_id=config.azure_client_id, retry_total=0, connection_timeout=1, read_timeout=3
-    )

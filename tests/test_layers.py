@@ -21,7 +21,8 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "shared.services": ("shared",),
     "shared.config": PURE,
     "shared.vault": ("shared.events", *PURE),
-    "shared.key_vault": ("shared.vault", "shared.retry_after", *PURE),
+    "shared.key_vault": ("shared.identity", "shared.vault", "shared.retry_after", *PURE),
+    "shared.identity": (),
     "shared.web": (
         "shared.web",
         "shared.custody",
@@ -54,8 +55,8 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
 ONLY_IN: Mapping[str, tuple[str, ...]] = {
     "azure.data": ("shared.storage",),
     "azure.functions": ("function_app", "functions", "shared.web"),
-    "azure.core": ("shared.storage", "shared.services", "shared.key_vault"),
-    "azure.identity": ("shared.services", "shared.key_vault"),
+    "azure.core": ("shared.storage", "shared.services", "shared.identity", "shared.key_vault"),
+    "azure.identity": ("shared.identity",),
     "azure.keyvault": ("shared.key_vault",),
     "cryptography": ("shared.sealing",),
     "jinja2": ("shared.web.pages",),

@@ -71,11 +71,26 @@ def test_a_visit_needs_no_key_in_any_setting(
     assert there.sign_out().status_code == 200
     assert there.get("/dashboard").status_code == 303
     assert browser.get("/dashboard").status_code == 303
+    told = host.child.output() + later.child.output()
+    assert not [secret for secret in (*secrets, "eyJ") if secret in told]
     for instance in (f"{provider}-now", f"{provider}-later"):
         asked = [call["target"].split("/")[2].partition("?")[0] for call in vault.calls("/secrets/", user=instance)]
         assert sorted(asked) == sorted(NAMES), "each secret once per process"
         queries = [parse_qs(urlsplit(call["target"]).query) for call in vault.calls("/msi/", user=instance)]
         assert {query["resource"][0] for query in queries} == {"https://vault.azure.net", "https://storage.azure.com"}
+
+
+def test_a_refusal_of_the_identity_is_over_when_the_endpoint_is_well_again(
+    site: Site, vault: LocalVault, store: azurite.Azurite
+) -> None:
+    """The store is out of reach meanwhile, and not for the hour that a Retry-After once said."""
+    refusal = {"status": 429, "json": {"statusCode": 429}, "headers": {"Retry-After": "3600"}}
+    vault.faults({"match": {"path": "^/msi.*storage", "user": "refused"}, "action": refusal})
+    host = start(site, vault, store, "refused")
+    assert Browser(host.url).sign_in("ada").status_code == 503
+    assert vault.injected() >= 1
+    vault.faults()
+    assert Browser(host.url).sign_in("ada").headers["Location"] == "/dashboard"
 
 
 def test_a_host_that_does_not_trust_the_authority_gets_nothing(
