@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from azure.data.tables import TableServiceClient
@@ -124,6 +125,19 @@ def test_somebody_whose_row_is_under_an_unknown_key_can_sign_in_again(fleet: Fle
     replaced = [row for row in rows(fleet.site) if row["RowKey"].startswith("revocation:")]
     assert len(replaced) == 1, "sealed for a revocation, so it was opened"
     fleet.site.simulator.settings(revoke=False)
+    evidence(cases=1, processes=[unaware.child.pid, aware.child.pid])
+
+
+@pytest.mark.acceptance("F5")
+def test_a_sign_in_that_began_where_the_key_is_known_ends_where_it_is_not(fleet: Fleet, keys: Keys, evidence) -> None:
+    """The pending sign-in is a sealed cookie: the other process opens it after one forced read."""
+    unaware, aware = unaware_and_aware(fleet, keys, "aware-cookie")
+    browser = Browser(aware.url)
+    state = parse_qs(urlsplit(browser.begin()).query)["state"][0]
+    before, began = fleet.vault.last(), fleet.now()
+    browser.get(f"{unaware.url}/auth/callback?error=access_denied&state={state}")
+    assert [event["reason"] for event in unaware.events("sign_in_failed") if event["at"] >= began] == ["denied"]
+    assert fleet.reads(before, "second") == {("second", ENCRYPTION_KEY): 1}
     evidence(cases=1, processes=[unaware.child.pid, aware.child.pid])
 
 
