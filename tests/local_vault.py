@@ -7,6 +7,7 @@ application knows of it; the proxy and the certificate authority come by HTTPS_P
 import os
 import re
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,13 @@ class LocalVault:
     def last(self) -> int:
         """The number of the last call so far."""
         return self._control("GET", "calls")["last"]
+
+    def settle(self) -> None:
+        """Wait until no call is under way: a process may go on before its read has ended."""
+        ends = time.monotonic() + 20
+        while not all(call["done"] for call in self._control("GET", "calls")["value"]):
+            assert time.monotonic() < ends, "a call does not end"
+            time.sleep(0.02)
 
     def clear_calls(self) -> None:
         self._control("DELETE", "calls")

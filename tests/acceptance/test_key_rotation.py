@@ -94,6 +94,7 @@ def unaware_and_aware(fleet: Fleet, keys: Keys, name: str) -> tuple[Host, Host]:
     fleet.jump(FRESH)
     unaware = fleet.hosts["second"]
     assert Browser(unaware.url).get("/auth/login/azure-devops").status_code == 303
+    fleet.vault.settle()
     keys.rotate()
     (aware,) = fleet.launch(name)
     return unaware, aware
@@ -130,12 +131,13 @@ def test_somebody_whose_row_is_under_an_unknown_key_can_sign_in_again(fleet: Fle
 
 @pytest.mark.acceptance("F5")
 def test_a_sign_in_that_began_where_the_key_is_known_ends_where_it_is_not(fleet: Fleet, keys: Keys, evidence) -> None:
-    """The pending sign-in is a sealed cookie: the other process opens it after one forced read."""
+    """The pending sign-in is a sealed cookie: the other process opens it after one forced read, and then misses the
+    code; a cookie that does not open would be `expired`."""
     unaware, aware = unaware_and_aware(fleet, keys, "aware-cookie")
     browser = Browser(aware.url)
     state = parse_qs(urlsplit(browser.begin()).query)["state"][0]
     before, began = fleet.vault.last(), fleet.now()
-    browser.get(f"{unaware.url}/auth/callback?error=access_denied&state={state}")
+    browser.get(f"{unaware.url}/auth/callback?state={state}")
     assert [event["reason"] for event in unaware.events("sign_in_failed") if event["at"] >= began] == ["denied"]
     assert fleet.reads(before, "second") == {("second", ENCRYPTION_KEY): 1}
     evidence(cases=1, processes=[unaware.child.pid, aware.child.pid])
