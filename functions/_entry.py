@@ -129,7 +129,7 @@ def _look() -> Readiness:
         built = services()
     except NotConfigured:
         return look(os.environ, store=None, vault=None)
-    return look(os.environ, store=built.probe_store, vault=built.custody.keys)
+    return look(os.environ, store=built.probe_store, vault=built.probe_vault)
 
 
 _watch = Watch(_look, time.monotonic)

@@ -3,7 +3,7 @@
 import azure.functions as func
 
 from functions import _entry
-from shared.web import accounts, requests
+from shared.web import accounts
 from shared.web.answers import Answer
 from shared.web.visit import Visit
 
@@ -13,5 +13,4 @@ blueprint = func.Blueprint()
 @_entry.signed_in(blueprint, "account", "GET", "HEAD", everything=True)
 def account(visit: Visit) -> Answer:
     """The connection, its scopes in words, and each session with a way to end it."""
-    requests.parameters(visit.request, ())
     return visit.view("account.html", accounts.account(visit))

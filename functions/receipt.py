@@ -3,7 +3,7 @@
 import azure.functions as func
 
 from functions import _entry
-from shared.web import farewell, requests
+from shared.web import farewell
 from shared.web.answers import Answer
 from shared.web.visit import Visit
 
@@ -13,5 +13,4 @@ blueprint = func.Blueprint()
 @_entry.anyone(blueprint, "auth/receipt", "GET", "HEAD")
 def receipt(visit: Visit) -> Answer:
     """What was destroyed here, revoked there, is still retried, and what only the person can withdraw."""
-    requests.parameters(visit.request, ())
     return visit.view("receipt.html", farewell.receipt(visit))

@@ -397,9 +397,14 @@ class VaultError(AppError):
     title = "We can't reach our own keys right now"
     advice = _OURS
 
-    def __init__(self, log: str = "", *, reason: str = "missing") -> None:
+    def __init__(
+        self, log: str = "", *, reason: str = "missing", pause: float = 0, request_id: str | None = None
+    ) -> None:
+        """`pause`: for how many seconds the vault wants to be left alone; `request_id`: its own name of the call."""
         super().__init__(log, retry_after=5)
         self.reason = reason
+        self.pause = pause
+        self.request_id = request_id
 
 
 class TooLargeToStoreError(Exception):

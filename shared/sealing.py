@@ -8,7 +8,7 @@ be replaced long before 2^32 seals.
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
@@ -49,11 +49,16 @@ def id_of(secret: str | bytes) -> str:
 class Keyring:
     """Keys, newest first: the newest seals, all open."""
 
-    def __init__(self, keys: Sequence[bytes]) -> None:
-        """`keys` are 32 bytes each; at least one."""
+    def __init__(self, keys: Sequence[bytes], *, renewed: Callable[[], "Keyring"] | None = None) -> None:
+        """`keys` are 32 bytes each; at least one.
+
+        `renewed` gives the keys of now: it is asked when an envelope names a key that is not here, because another
+        process may have learned of a rotation before this one.
+        """
         if not keys or any(len(key) != KEY_BYTES for key in keys):
             raise ValueError("a keyring holds keys of 32 bytes")
         self._ciphers = {id_of(key): AESGCM(key) for key in reversed(keys)}
+        self._renewed = renewed
         self.newest_id = id_of(keys[0])
 
     def __repr__(self) -> str:
@@ -74,14 +79,20 @@ class Keyring:
         if len(envelope) < HEADER_BYTES + TAG_BYTES or envelope[0] != FORMAT:
             raise Unreadable("not an envelope of ours")
         header = envelope[: 1 + KEY_ID_BYTES]
-        cipher = self._ciphers.get(key_id_of(envelope))
-        if cipher is None:
-            raise UnknownKey(f"sealed with key {key_id_of(envelope)}")
+        cipher = self._cipher(key_id_of(envelope))
         nonce = envelope[len(header) : HEADER_BYTES]
         try:
             return cipher.decrypt(nonce, envelope[HEADER_BYTES:], _bound(header, place))
         except InvalidTag:
             raise Unreadable(f"does not open: {place.table} {place.property}") from None
+
+    def _cipher(self, key_id: str) -> AESGCM:
+        cipher = self._ciphers.get(key_id)
+        if cipher is None and self._renewed is not None:
+            cipher = self._renewed()._ciphers.get(key_id)
+        if cipher is None:
+            raise UnknownKey(f"sealed with key {key_id}")
+        return cipher
 
 
 def key_id_of(envelope: bytes) -> str:

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 
-from azure.core.credentials import TokenCredential
-
 from shared.azure_devops.client import AzureDevOps
 from shared.config import Config, EntraSettings
 from shared.custody import Custody
 from shared.custody.rules import Limits
 from shared.errors import VaultError
-from shared.events import Emit, emitter
+from shared.events import emitter
+from shared.identity import ManagedIdentity
+from shared.key_vault import KeyVault
 from shared.oauth.azure_devops import AzureDevOpsProvider
 from shared.oauth.entra import EntraProvider
 from shared.oauth.entra_credentials import FEDERATED_SCOPE, Credentials
@@ -27,7 +27,7 @@ from shared.storage.due import TableDue
 from shared.storage.logins import TableLogins
 from shared.storage.rows import TABLE as CONNECTIONS
 from shared.storage.tables import Tables, connect
-from shared.vault import AZURE_DEVOPS_SECRET, ENTRA_SECRET, KeyVault, Secrets, SettingSecrets, VaultSecrets
+from shared.vault import AZURE_DEVOPS_SECRET, ENTRA_SECRET, Secrets, SettingSecrets, VaultSecrets
 from shared.web.cookies import Cookies
 from shared.web.headers import security_headers
 from shared.web.pages import Pages
@@ -46,6 +46,8 @@ class Services:
     security: Mapping[str, str]
     probe_store: Callable[[], None]
     """Whether the token store answers. Raises StoreError, within seconds."""
+    probe_vault: Callable[[], None]
+    """Whether all is well with our own secrets, though cached ones may still serve. Raises VaultError."""
 
 
 def utc_now() -> datetime:
@@ -56,10 +58,11 @@ def utc_now() -> datetime:
 def build_services(environ: Mapping[str, str], *, now: Callable[[], datetime] = utc_now) -> Services:
     """Build the collaborators from the settings. Raises NotConfigured with all problems at once."""
     config = Config.from_env(environ, now=now())
-    tables = _tables(config)
+    tables = _tables(config, environ.get("REQUESTS_CA_BUNDLE"))
+    secrets = _secrets(config, now)
     return Services(
         config=config,
-        custody=_custody(config, now, tables),
+        custody=_custody(config, now, tables, secrets),
         azure_devops=AzureDevOps(
             devops_url=config.azure_devops_url,
             identity_url=config.azure_devops_identity_url,
@@ -75,6 +78,7 @@ def build_services(environ: Mapping[str, str], *, now: Callable[[], datetime] = 
         cookies=Cookies(secure=config.secure),
         security=security_headers(config.public_url),
         probe_store=lambda: tables.probe(CONNECTIONS),
+        probe_vault=secrets.check,
     )
 
 
@@ -90,34 +94,44 @@ def static_files() -> StaticFiles:
     return StaticFiles()
 
 
-def _tables(config: Config) -> Tables:
-    credential = _credential(config) if config.token_store_url else None
+def _tables(config: Config, ca_bundle: str | None) -> Tables:
+    credential = ManagedIdentity(config.azure_client_id) if config.token_store_url else None
     return Tables(
-        connect(connection_string=config.storage_connection_string, url=config.token_store_url, credential=credential)
+        connect(
+            connection_string=config.storage_connection_string,
+            url=config.token_store_url,
+            credential=credential,
+            ca_bundle=ca_bundle,
+        )
     )
 
 
-def _custody(config: Config, now: Callable[[], datetime], tables: Tables) -> Custody:
-    emit = emitter(now)
-    secrets = _secrets(config, now, emit)
+def _custody(config: Config, now: Callable[[], datetime], tables: Tables, secrets: Secrets) -> Custody:
     return Custody(
         connections=TableConnections(tables, secrets.keyring),
         due=TableDue(tables),
         logins=TableLogins(tables),
         providers=_providers(config, now, secrets),
         keys=secrets.keyring,
+        secrets_end=secrets.first_end,
         limits=Limits(config.session_lifetime, config.session_idle, config.sessions_not_before),
         margin=config.refresh_margin,
         calls_per_second=config.refresh_calls_per_second,
         now=now,
         sleep=time.sleep,
-        emit=emit,
+        emit=emitter(now),
     )
 
 
-def _secrets(config: Config, now: Callable[[], datetime], emit: Emit) -> Secrets:
+def _secrets(config: Config, now: Callable[[], datetime]) -> Secrets:
     if config.key_vault_url:
-        return VaultSecrets(KeyVault(config.key_vault_url, config.azure_client_id), now=now, emit=emit)
+        return VaultSecrets(
+            KeyVault(config.key_vault_url, config.azure_client_id, now),
+            required=[AZURE_DEVOPS_SECRET] if config.legacy else [],
+            optional=[ENTRA_SECRET] if config.entra else [],
+            now=now,
+            emit=emitter(now),
+        )
     legacy = config.legacy.client_secrets if config.legacy else ()
     entra = config.entra.client_secrets if config.entra else ()
     return SettingSecrets(config.encryption_keys, {AZURE_DEVOPS_SECRET: legacy, ENTRA_SECRET: entra})
@@ -161,27 +175,16 @@ def _entra(config: Config, settings: EntraSettings, now: Callable[[], datetime],
 
 
 class _Assertion:
-    """Tokens of the managed identity for the federated credential; made on first use, cached by the SDK."""
+    """Tokens of the managed identity for the federated credential, cached by the SDK."""
 
     def __init__(self, config: Config) -> None:
-        self._config = config
-        self._credential: TokenCredential | None = None
+        self._identity = ManagedIdentity(config.azure_client_id)
 
     def __call__(self) -> str:
         """Raises VaultError when there is no identity."""
         from azure.core.exceptions import AzureError
 
-        self._credential = self._credential or _credential(self._config)
         try:
-            return self._credential.get_token(FEDERATED_SCOPE).token
+            return self._identity.get_token(FEDERATED_SCOPE).token
         except (AzureError, ValueError) as error:
             raise VaultError(f"managed identity: {type(error).__name__}", reason="no_identity") from None
-
-
-def _credential(config: Config) -> TokenCredential:
-    """The managed identity; its module takes 100 ms to import, so only where it is needed."""
-    from azure.identity import ManagedIdentityCredential
-
-    return ManagedIdentityCredential(
-        client_id=config.azure_client_id, retry_total=0, connection_timeout=1, read_timeout=3
-    )

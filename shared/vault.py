@@ -6,10 +6,12 @@ Figures: facts/key-vault.md 6; the vault's owner advises to cache in memory and 
 
 import random
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 from shared.errors import VaultError
 from shared.events import Emit
@@ -18,11 +20,18 @@ from shared.sealing import Keyring, parse_keys, secret_list
 ENCRYPTION_KEY = "token-encryption-key"
 AZURE_DEVOPS_SECRET = "azure-devops-client-secret"  # noqa: S105 - the name of a secret, not its value
 ENTRA_SECRET = "entra-client-secret"  # noqa: S105 - likewise
-NAMES = (ENCRYPTION_KEY, AZURE_DEVOPS_SECRET, ENTRA_SECRET)
 FRESH_FOR = timedelta(minutes=5)
 STALE_OK_FOR = timedelta(hours=24)
 REREAD_EVERY = timedelta(seconds=30)
-LONGEST_PAUSE_SECONDS = 16.0
+LONGEST_PAUSE = timedelta(seconds=16)
+"""While there is no value at all: the site works again within half a minute of the vault."""
+PATIENCE_SECONDS = 1.0
+"""How long a request that has a value waits for a newer one."""
+MISSING = "404"
+MALFORMED = "malformed"
+EXPIRED = "expired"
+DECIDED = frozenset({"403", MISSING, MALFORMED, "SecretDisabled", "ForbiddenByRbac", "ForbiddenByFirewall"})
+"""Answers that asking again in a second won't change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +53,16 @@ class Secrets(Protocol):
         """A provider's client secrets, newest first. Raises VaultError while there are none."""
         ...
 
-    def reread(self, name: str) -> bool:
-        """Read a secret again now, because its value was refused; True when it changed."""
+    def reread(self, name: str) -> None:
+        """Read a secret again now, because its value was refused; never raises."""
+        ...
+
+    def check(self) -> None:
+        """Whether all is well with every secret. Raises VaultError for one that is missing, expired or not renewed."""
+        ...
+
+    def first_end(self) -> datetime | None:
+        """When the first of the secrets expires; None when none says so."""
         ...
 
 
@@ -64,140 +81,242 @@ class SettingSecrets:
         """The list of the setting."""
         return self._client_secrets[name]
 
-    def reread(self, name: str) -> bool:
+    def reread(self, name: str) -> None:
         """Settings change with a restart only."""
-        del name
-        return False
+
+    def check(self) -> None:
+        """They were checked when they were read."""
+
+    def first_end(self) -> datetime | None:
+        """A setting has no end."""
+        return None
 
 
 class VaultSecrets:
     """Fulfils Secrets with Key Vault."""
 
-    def __init__(self, fetch: Callable[[str], Fetched], *, now: Callable[[], datetime], emit: Emit) -> None:
-        self._now = now
-        self._cached = {name: _Cached(name, fetch, now, emit) for name in NAMES}
-        self._lock = threading.Lock()
-        self._keyring: tuple[str, Keyring] | None = None
+    def __init__(
+        self,
+        fetch: Callable[[str], Fetched],
+        *,
+        required: Iterable[str],
+        optional: Iterable[str] = (),
+        now: Callable[[], datetime],
+        emit: Emit,
+    ) -> None:
+        """`required` and `optional` are names of client secrets; only of an optional one may there be none at all."""
+        self._complete = False
+        self._keys = _Cached(ENCRYPTION_KEY, fetch, self._parsed_keys, now, emit)
+        self._client_secrets = {
+            **{name: _Cached(name, fetch, _parsed_list, now, emit) for name in required},
+            **{name: _Cached(name, fetch, _parsed_list, now, emit, optional=True) for name in optional},
+        }
 
     def keyring(self) -> Keyring:
-        """The keys of the vault; a malformed value keeps the last good one."""
-        value = self._cached[ENCRYPTION_KEY].value()
-        with self._lock:
-            if self._keyring is None or self._keyring[0] != value:
-                keys = parse_keys(value)
-                if keys:
-                    self._keyring = (value, Keyring(keys))
-            if self._keyring is None:
-                raise VaultError(f"{ENCRYPTION_KEY} is no list of keys")
-            return self._keyring[1]
+        """The keys of the vault; one that is not among them is looked for there once.
+
+        Whoever has them gets the client secrets too: a process that served pages only must be able to refresh when the
+        vault is gone.
+        """
+        keys = self._keys.value()
+        if not self._complete:
+            self._complete = True
+            for secret in self._client_secrets.values():
+                secret.prefetch()
+        return keys
 
     def client_secrets(self, name: str) -> Sequence[str]:
         """The list of the vault."""
-        found = secret_list(self._cached[name].value())
-        if not found:
-            raise VaultError(f"{name} is empty")
-        return found
+        return self._client_secrets[name].value()
 
-    def reread(self, name: str) -> bool:
-        """At most every 30 s; a vault that does not answer changes nothing."""
-        return self._cached[name].reread()
+    def reread(self, name: str) -> None:
+        """At most every 30 s."""
+        self._client_secrets[name].reread()
+
+    def check(self) -> None:
+        """Looks at the secrets in use alone; reads what was not read yet."""
+        self._keys.check()
+        for secret in self._client_secrets.values():
+            secret.check()
+
+    def first_end(self) -> datetime | None:
+        """Of the secrets in use; one that can't be had counts for nothing."""
+        ends = [secret.expires_at() for secret in (self._keys, *self._client_secrets.values())]
+        return min((end for end in ends if end), default=None)
+
+    def _parsed_keys(self, value: str) -> Keyring:
+        keys = parse_keys(value)
+        if not keys:
+            raise VaultError(f"{ENCRYPTION_KEY} is no list of keys of 64 hex digits", reason=MALFORMED)
+        return Keyring(keys, renewed=self._renewed_keys)
+
+    def _renewed_keys(self) -> Keyring:
+        self._keys.reread()
+        return self._keys.value()
 
 
-class _Cached:
-    """One secret: fresh for five minutes, then renewed by one caller while the others go on with what is there."""
+def _parsed_list(value: str) -> Sequence[str]:
+    found = secret_list(value)
+    if not found:
+        raise VaultError("a client secret is empty", reason=MALFORMED)
+    return found
 
-    def __init__(self, name: str, fetch: Callable[[str], Fetched], now: Callable[[], datetime], emit: Emit) -> None:
+
+@dataclass(frozen=True)
+class _Held[Value]:
+    value: Value = field(repr=False)
+    expires_at: datetime | None
+    read_at: datetime
+
+
+class _Cached[Value]:
+    """One secret: fresh for five minutes, then renewed by one caller while all go on with what is there.
+
+    Only the first read makes callers wait until it is over. Later ones run on a thread of their own that a caller gives
+    a second; it may end after the invocation that began it, or never: nothing depends on it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        fetch: Callable[[str], Fetched],
+        parse: Callable[[str], Value],
+        now: Callable[[], datetime],
+        emit: Emit,
+        *,
+        optional: bool = False,
+    ) -> None:
+        """`parse` raises VaultError for a malformed value: the one before it stays."""
         self._name = name
         self._fetch = fetch
+        self._parse = parse
         self._now = now
         self._emit = emit
+        self._optional = optional
         self._flight = threading.Lock()
-        self._found: Fetched | None = None
-        self._read_at: datetime | None = None
+        self._held: _Held[Value] | None = None
         self._next_try: datetime | None = None
+        self._forced_at: datetime | None = None
         self._failures = 0
-        self._reason = "missing"
+        self._trouble: VaultError | None = None
+        self._untold: deque[VaultError] = deque()
 
-    def value(self) -> str:
-        found, read_at, now = self._found, self._read_at, self._now()
-        if found is None or read_at is None:
-            return self._first()
-        if now - read_at >= FRESH_FOR and self._flight.acquire(blocking=False):
+    def value(self) -> Value:
+        """The value. Raises VaultError while there was none within a day."""
+        if self._held is None:
+            self._read_first()
+        elif self._is_due() and self._flight.acquire(blocking=False):
+            self._read_beside()
+        self._tell()
+        if self._held is None:
+            raise self._fresh_trouble()
+        if self._now() - self._held.read_at > STALE_OK_FOR:
+            raise VaultError(f"{self._name} was last read over a day ago")
+        return self._held.value
+
+    def prefetch(self) -> None:
+        """Have it at hand before it is needed; nobody waits longer than a second."""
+        if self._held is None and self._is_due() and self._flight.acquire(blocking=False):
+            self._read_beside()
+            self._tell()
+
+    def reread(self) -> None:
+        """Ask now, at most every 30 s; who comes during such a read waits for it too."""
+        if not self._flight.acquire(timeout=PATIENCE_SECONDS):
+            return
+        now = self._now()
+        if self._forced_at and now - self._forced_at < REREAD_EVERY:
+            self._flight.release()
+            return
+        self._forced_at = now
+        self._read_beside()
+        self._tell()
+
+    def check(self) -> None:
+        """Raises VaultError when the last read failed, or gave what is expired."""
+        try:
+            self.value()
+        except VaultError as error:
+            if not (self._optional and error.reason == MISSING):
+                raise
+            return
+        if self._trouble:
+            raise self._fresh_trouble()
+
+    def expires_at(self) -> datetime | None:
+        """When the value expires; None too while there is none."""
+        try:
+            self.value()
+        except VaultError:
+            return None
+        return self._held.expires_at if self._held else None
+
+    def _is_due(self) -> bool:
+        return self._next_try is None or self._now() >= self._next_try
+
+    def _read_first(self) -> None:
+        """Everybody waits for it, and shares its failure until the next try is due."""
+        with self._flight:
+            if self._held is None and self._is_due():
+                self._read()
+
+    def _read_beside(self) -> None:
+        """Read on a thread, which gives the flight back, and wait for a second."""
+
+        def fly() -> None:
             try:
-                self._renew()
+                self._read()
             finally:
                 self._flight.release()
-        found, read_at = self._found, self._read_at
-        assert found is not None
-        assert read_at is not None
-        if now - read_at > STALE_OK_FOR:
-            raise VaultError(f"{self._name} was last read a day ago")
-        return found.value
 
-    def reread(self) -> bool:
-        before = self._found
-        with self._flight:
-            if self._read_at and self._now() - self._read_at < REREAD_EVERY:
-                return self._found != before
-            self._renew()
-        return self._found is not None and (before is None or self._found.value != before.value)
-
-    def _first(self) -> str:
-        """Everybody waits for the first read, and shares its failure until the next try is due."""
-        with self._flight:
-            if self._found is None:
-                self._renew()
-        if self._found is None:
-            raise VaultError(f"{self._name} could not be read", reason=self._reason)
-        return self._found.value
-
-    def _renew(self) -> None:
-        now = self._now()
-        if self._next_try and now < self._next_try:
+        reader = threading.Thread(target=fly, name=f"vault {self._name}", daemon=True)
+        try:
+            reader.start()
+        except RuntimeError:  # the process has no more threads
+            self._flight.release()
             return
+        reader.join(PATIENCE_SECONDS)
+
+    def _read(self) -> None:
+        now = self._now()
         try:
-            self._found, self._read_at = self._fetch(self._name), now
-            self._failures, self._next_try = 0, None
+            fetched = self._fetch(self._name)
+            self._held = _Held(self._parse(fetched.value), fetched.expires_at, now)
         except VaultError as error:
-            self._reason = error.reason
-            pause = min(2.0**self._failures, LONGEST_PAUSE_SECONDS)
-            self._failures += 1
-            self._next_try = now + timedelta(seconds=pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
-            self._emit("vault_stale", reason=error.reason, secret=self._name)
+            self._failed(error, now)
+            return
+        self._failures, self._next_try, self._trouble = 0, now + FRESH_FOR, None
+        if fetched.expires_at and fetched.expires_at <= now:
+            self._in_trouble(VaultError(f"{self._name} has expired", reason=EXPIRED))
 
+    def _failed(self, error: VaultError, now: datetime) -> None:
+        self._next_try = now + self._pause(error)
+        self._failures += 1
+        if self._held is None and self._optional and error.reason == MISSING:
+            self._trouble = error
+        else:
+            self._in_trouble(error)
 
-class KeyVault:
-    """Reads one secret from Key Vault with the real SDK, without its retries: those live in the cache."""
+    def _pause(self, error: VaultError) -> timedelta:
+        """Backoff with jitter, and no less than the vault asks for; both capped, for a Retry-After may be absurd."""
+        absent = self._optional and error.reason == MISSING
+        if error.reason in DECIDED and (self._held or absent):
+            return FRESH_FOR
+        longest = FRESH_FOR if self._held else LONGEST_PAUSE
+        backoff = timedelta(seconds=2.0 ** min(self._failures, 10) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+        return min(max(backoff, timedelta(seconds=error.pause)), longest)
 
-    def __init__(self, url: str, client_id: str | None) -> None:
-        self._url = url
-        self._client_id = client_id
-        self._lock = threading.Lock()
-        self._client: Any = None
+    def _in_trouble(self, error: VaultError) -> None:
+        self._trouble = error
+        self._untold.append(error)
 
-    def __call__(self, name: str) -> Fetched:
-        """The current version. Raises VaultError whatever went wrong."""
-        from azure.core.exceptions import AzureError, ClientAuthenticationError
+    def _fresh_trouble(self) -> VaultError:
+        """An error of one's own: one object raised again and again would collect the tracebacks of all callers."""
+        trouble = self._trouble or VaultError(f"{self._name} could not be read")
+        return VaultError(str(trouble), reason=trouble.reason)
 
-        try:
-            secret = self._connected().get_secret(name)
-        except ClientAuthenticationError:
-            # The SDK would send the same refused token again until it expires (facts/key-vault.md 3).
-            self._client = None
-            raise VaultError(f"{name}: not authenticated", reason="unauthenticated") from None
-        except (AzureError, ValueError) as error:
-            status = getattr(error, "status_code", None)
-            raise VaultError(f"{name}: {type(error).__name__} {status}", reason=str(status or "unreachable")) from None
-        return Fetched(secret.value or "", secret.properties.expires_on)
-
-    def _connected(self) -> Any:
-        """Client and credential, made on first use: their import costs half a second."""
-        from azure.identity import ManagedIdentityCredential
-        from azure.keyvault.secrets import SecretClient
-
-        with self._lock:
-            if self._client is None:
-                budget: dict[str, Any] = {"retry_total": 0, "connection_timeout": 1, "read_timeout": 3}
-                credential = ManagedIdentityCredential(client_id=self._client_id, **budget)
-                self._client = SecretClient(self._url, credential, **budget)
-            return self._client
+    def _tell(self) -> None:
+        """On the thread of an invocation, because the Functions worker files log lines by thread."""
+        with suppress(IndexError):
+            while error := self._untold.popleft():
+                self._emit("vault_stale", reason=error.reason, secret=self._name, request_id=error.request_id)

@@ -405,6 +405,7 @@ class FakeProvider:
         self.lifetime = timedelta(hours=1)
         self.omits_refresh_token = False
         self.token_size = 0
+        self.secret_id: str | None = "5ec4e7ed"
         self.revocation_answers: deque[Revoked] = deque()
         self.revocation_pause: float | None = None
         self.revoked: list[str] = []
@@ -433,6 +434,9 @@ class FakeProvider:
             return self._given(self._issue(code, None)), self.identity(code.partition("#")[0])
 
         return self._journal.play("provider.redeem", lambda: self._locked(work))
+
+    def newest_secret_id(self) -> str | None:
+        return self.secret_id
 
     def refresh(self, refresh_token: str, ends: datetime) -> Tokens:
         def work() -> Tokens:
@@ -502,7 +506,7 @@ class FakeProvider:
         access_token, refresh_token = f"access-{number}".ljust(self.token_size, "."), f"refresh-{number}"
         issued = _Issued(family, parent)
         self._refresh_tokens[refresh_token] = self._access_tokens[access_token] = issued
-        return Tokens(access_token, refresh_token, self.lifetime, "5ec4e7ed")
+        return Tokens(access_token, refresh_token, self.lifetime, self.secret_id or "")
 
 
 @dataclass
@@ -513,6 +517,7 @@ class World:
     journal: Journal = field(default_factory=Journal)
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     keyring: Keyring = field(default_factory=lambda: Keyring([FIRST_KEY]))
+    secrets_end: datetime | None = None
 
     def __post_init__(self) -> None:
         self.connections = MemoryConnections(lambda: self.keyring, self.journal)
@@ -530,6 +535,7 @@ class World:
             logins=self.logins,
             providers={self.provider.name: self.provider},
             keys=lambda: self.keyring,
+            secrets_end=lambda: self.secrets_end,
             limits=Limits(timedelta(hours=24), timedelta(hours=8)),
             margin=timedelta(minutes=15),
             calls_per_second=1000,

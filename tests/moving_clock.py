@@ -1,5 +1,6 @@
-"""A clock that a test moves while hosts run: `start_host(services=SERVICES, CLOCK=str(clock.file))`."""
+"""`--services tests.moving_clock:services`: the application as it is, with a clock that a test moves while it runs."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,23 +8,42 @@ from pathlib import Path
 
 from shared.services import Services, build_services
 
-SERVICES = "tests.moving_clock:build"
+SETTING = "GATEHOUSE_CLOCK"
+BUILDER = "tests.moving_clock:services"
 
 
 @dataclass
 class MovingClock:
-    """The offset of all hosts that read this file."""
+    """The starter's side: one clock for all processes that are told of it, `ahead` of the wall clock in seconds."""
 
-    file: Path
+    path: Path
+    ahead: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._write()
+
+    @property
+    def setting(self) -> dict[str, str]:
+        """What a process must find in its environment."""
+        return {SETTING: str(self.path)}
+
+    def advance(self, seconds: float) -> None:
+        """Move on; whoever asks for the time after this knows."""
+        self.ahead += seconds
+        self._write()
 
     def move_to(self, offset: timedelta) -> None:
-        """Let them be ahead of the wall clock by so much."""
-        new = self.file.with_suffix(".new")
-        new.write_text(str(offset.total_seconds()))
-        new.replace(self.file)
+        """Be ahead of the wall clock by so much."""
+        self.ahead = offset.total_seconds()
+        self._write()
+
+    def _write(self) -> None:
+        new = self.path.with_suffix(".new")
+        new.write_text(str(self.ahead), "utf-8")
+        os.replace(new, self.path)
 
 
-def build(environ: Mapping[str, str], *, now: Callable[[], datetime]) -> Services:
-    """The services of production on this clock."""
-    file = Path(environ["CLOCK"])
-    return build_services(environ, now=lambda: now() + timedelta(seconds=float(file.read_text())))
+def services(environ: Mapping[str, str], *, now: Callable[[], datetime]) -> Services:
+    """The application's own services on that clock."""
+    path = Path(environ[SETTING])
+    return build_services(environ, now=lambda: now() + timedelta(seconds=float(path.read_text("utf-8"))))

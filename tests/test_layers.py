@@ -21,6 +21,8 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "shared.services": ("shared",),
     "shared.config": PURE,
     "shared.vault": ("shared.events", *PURE),
+    "shared.key_vault": ("shared.identity", "shared.vault", "shared.retry_after", *PURE),
+    "shared.identity": (),
     "shared.web": (
         "shared.web",
         "shared.custody",
@@ -54,9 +56,9 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
 ONLY_IN: Mapping[str, tuple[str, ...]] = {
     "azure.data": ("shared.storage",),
     "azure.functions": ("function_app", "functions", "shared.web"),
-    "azure.core": ("shared.storage", "shared.services", "shared.vault"),
-    "azure.identity": ("shared.services", "shared.vault"),
-    "azure.keyvault": ("shared.vault",),
+    "azure.core": ("shared.storage", "shared.services", "shared.identity", "shared.key_vault"),
+    "azure.identity": ("shared.identity",),
+    "azure.keyvault": ("shared.key_vault",),
     "cryptography": ("shared.sealing",),
     "jinja2": ("shared.web.pages",),
     "requests": ("shared.storage.tables", "shared.azure_devops", "shared.oauth.token_request", "shared.http_session"),
@@ -74,6 +76,7 @@ WITHOUT_CLOCK = (
     "shared.azure_devops",
     "shared.web",
     "shared.vault",
+    "shared.key_vault",
     *PURE,
 )
 """Time comes in as an argument or as a function."""
@@ -183,6 +186,7 @@ def test_only_the_composition_root_makes_what_fulfils_a_protocol() -> None:
         "shared.oauth.azure_devops.AzureDevOpsProvider",
         "shared.vault.SettingSecrets",
         "shared.vault.VaultSecrets",
+        "shared.key_vault.KeyVault",
     )
     for maker in makers:
         assert [name for name, tree in APPLICATION.items() if maker in named_imports(tree)] == ["shared.services"]

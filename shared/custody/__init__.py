@@ -32,6 +32,8 @@ class Custody:
     logins: "Logins"
     providers: Providers
     keys: Callable[[], Keyring]
+    secrets_end: Callable[[], datetime | None]
+    """When the first of our own secrets expires, as the vault says."""
     limits: Limits
     margin: timedelta
     calls_per_second: int

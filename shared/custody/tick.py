@@ -44,11 +44,14 @@ class TickReport:
     oldest_revocation_seconds: int = 0
     old_key: int = 0
     old_secret: int = 0
+    secret_days_left: int | None = None
     unreadable: int = 0
     behind_seconds: int = 0
     purged_logins: int = 0
     complete: bool = True
     by_provider: Counter[str] = field(default_factory=Counter)
+    refreshed_by_key: Counter[str] = field(default_factory=Counter)
+    refreshed_by_secret: Counter[str] = field(default_factory=Counter)
 
     def fields(self) -> dict[str, Any]:
         """The report as the fields of an event."""
@@ -83,6 +86,7 @@ def tick(custody: Custody, budget: timedelta) -> TickReport:
             _count(custody, report, looks)
             _move_hints(custody, group, looks)
     report.purged_logins = custody.logins.purge(custody.now())
+    report.secret_days_left = _days_left(custody)
     custody.emit("tick", **report.fields())
     return report
 
@@ -215,6 +219,7 @@ def _renew(custody: Custody, record: UserRecord, pace: Pace) -> UserRecord:
 def _count(custody: Custody, report: TickReport, looks: Sequence[Look]) -> None:
     now = custody.now()
     newest = custody.keys().newest_id
+    newest_secrets = {name: provider.newest_secret_id() for name, provider in custody.providers.items()}
     for found in looks:
         report.looked += 1
         for event, fields in found.events:
@@ -230,14 +235,23 @@ def _count(custody: Custody, report: TickReport, looks: Sequence[Look]) -> None:
         for created_at in waiting:
             age = int((now - created_at).total_seconds())
             report.oldest_revocation_seconds = max(report.oldest_revocation_seconds, age)
-        if found.record.connection:
-            report.by_provider[found.record.connection.provider] += 1
-            report.old_key += found.record.connection.key_id != newest
+        if connection := found.record.connection:
+            report.by_provider[connection.provider] += 1
+            report.old_key += connection.key_id != newest
+            report.old_secret += newest_secrets.get(connection.provider) not in (None, connection.secret_id)
+
+
+def _days_left(custody: Custody) -> int | None:
+    """Whole days until the first of our own secrets ends; below zero once it has."""
+    end = custody.secrets_end()
+    return (end - custody.now()).days if end else None
 
 
 def _count_event(report: TickReport, event: str, fields: dict[str, Any]) -> None:
     if event == "refreshed":
         report.refreshed += 1
+        report.refreshed_by_key[fields["key"]] += 1
+        report.refreshed_by_secret[fields["secret"]] += 1
     elif event == "refresh_adopted":
         report.adopted += 1
     elif event == "refresh_failed":

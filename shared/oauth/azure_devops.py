@@ -37,7 +37,7 @@ class AzureDevOpsProvider:
         scopes: str,
         redirect_uri: str,
         secrets: Callable[[], Sequence[str]],
-        reread: Callable[[], bool],
+        reread: Callable[[], None],
         now: Callable[[], datetime],
         offers_sign_in: bool = True,
     ) -> None:
@@ -84,6 +84,10 @@ class AzureDevOpsProvider:
     def refresh(self, refresh_token: str, ends: datetime) -> Tokens:
         """Facts 1.5: the refresh token travels as `assertion`."""
         return self._endpoint.exchange(lambda secret: self._form(secret, "refresh_token", refresh_token), ends)
+
+    def newest_secret_id(self) -> str | None:
+        """As the token endpoint knows it."""
+        return self._endpoint.newest_secret_id()
 
     def revoke(self, token: str, hint: str, *, timeout: timedelta) -> RevocationAnswer:
         """Facts 1.8: 404, 405, 501, a redirect or HTML mean that the service has no such endpoint."""

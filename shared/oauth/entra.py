@@ -129,6 +129,10 @@ class EntraProvider:
             ends,
         )
 
+    def newest_secret_id(self) -> str | None:
+        """As the token endpoint knows it."""
+        return self._endpoint.newest_secret_id()
+
     def revoke(self, token: str, hint: str, *, timeout: timedelta) -> RevocationAnswer:
         """There is no such endpoint, and revokeSignInSessions would end the person's sessions with every app."""
         del token, hint, timeout

@@ -21,7 +21,7 @@ class Credentials:
         self,
         *,
         client_secrets: Callable[[], Sequence[str]] | None,
-        reread: Callable[[], bool],
+        reread: Callable[[], None],
         assertion: Callable[[], str],
     ) -> None:
         """`client_secrets` is None where only the identity is configured; `assertion` raises VaultError."""

@@ -66,6 +66,10 @@ class Provider(Protocol):
         """Exchange a refresh token; no try begins or goes on after `ends`. Raises a ProviderError."""
         ...
 
+    def newest_secret_id(self) -> str | None:
+        """Id of the client secret that a refresh tries first; None while there is none."""
+        ...
+
     def revoke(self, token: str, hint: str, *, timeout: timedelta) -> RevocationAnswer:
         """Revoke one token (RFC 7009 section 2.1; `hint` is access_token or refresh_token); never raises."""
         ...

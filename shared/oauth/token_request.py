@@ -63,13 +63,13 @@ class TokenEndpoint:
         *,
         token_types: frozenset[str],
         secrets: Callable[[], Sequence[str]],
-        reread: Callable[[], bool],
+        reread: Callable[[], None],
         now: Callable[[], datetime],
         identify: Callable[[str], str] = id_of,
     ) -> None:
         """`token_types` are compared in lower case; `identify` gives the id of a secret.
 
-        `secrets` gives the client secrets, newest first; `reread` fetches them anew and tells whether they changed.
+        `secrets` gives the client secrets, newest first; `reread` fetches them anew where they come from.
         """
         self._url = url
         self._token_types = token_types
@@ -85,21 +85,34 @@ class TokenEndpoint:
         All tries are over at `ends`, by default 8 s from now.
         """
         ends = ends or self._now() + DEADLINE
+        secrets = self._known()
         try:
-            return self._with_each_secret(form, ends)
+            return self._with_each(secrets, form, ends)
         except RequestRefused:
             raise
         except AppFault:
-            if not self._reread():
+            self._reread()
+            fresh = self._known()
+            if fresh == secrets:
                 raise
-        return self._with_each_secret(form, ends)
+        return self._with_each(fresh, form, ends)
 
-    def _with_each_secret(self, form: Callable[[str], Mapping[str, str]], ends: datetime) -> Tokens:
-        refused = AppFault("no client secret is set")
+    def newest_secret_id(self) -> str | None:
+        """The id of the secret that is tried first; None while there is none."""
         try:
-            secrets = self._secrets()
+            secrets = self._known()
+        except AppFault:
+            return None
+        return self._identify(secrets[0]) if secrets else None
+
+    def _known(self) -> tuple[str, ...]:
+        try:
+            return tuple(self._secrets())
         except VaultError as error:
             raise AppFault(f"no client secret: {error}") from None
+
+    def _with_each(self, secrets: Sequence[str], form: Callable[[str], Mapping[str, str]], ends: datetime) -> Tokens:
+        refused = AppFault("no client secret is set")
         for secret in secrets:
             try:
                 return self._post(form(secret), self._identify(secret), ends)

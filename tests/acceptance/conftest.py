@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from tests.site import Browser, Host, Simulator, Site
-from tests.storage_proxy import StorageProxy
+from tools.chaos.storage_proxy import StorageProxy
 
 
 @pytest.fixture(scope="module")

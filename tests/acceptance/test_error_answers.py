@@ -14,7 +14,7 @@ from tests.every_error import CLASSES, SECRET
 from tests.evidence import Report
 from tests.raw_http import Reply, send
 from tests.site import KEY, Browser, Host, Simulator, Site
-from tests.storage_proxy import StorageProxy
+from tools.chaos.storage_proxy import StorageProxy
 from tests.test_function_app import ROUTES
 from tools.simulator import defaults
 

@@ -15,10 +15,10 @@ from azure.data.tables import TableServiceClient
 from tests import raw_http
 from tests.acceptance.signing_in import under_way
 from tests.evidence import Report
-from tests.moving_clock import SERVICES, MovingClock
+from tests.moving_clock import BUILDER, MovingClock
 from tests.route_table import Page, pages
 from tests.site import Browser, Simulator, Site, tick
-from tests.storage_proxy import StorageProxy
+from tools.chaos.storage_proxy import StorageProxy
 from tools.simulator import defaults
 
 MINUTE = timedelta(minutes=1)
@@ -32,7 +32,7 @@ class Stage:
 
     def __init__(self, site: Site, storage: StorageProxy, simulator: Simulator, clock: MovingClock) -> None:
         self.site, self.storage, self.simulator, self.clock = site, storage, simulator, clock
-        options = {"services": SERVICES, "CLOCK": str(clock.file), "AzureWebJobsStorage": storage.connection_string}
+        options = {"services": BUILDER, **clock.setting, "AzureWebJobsStorage": storage.connection_string}
         self.host = site.start_host(**options)
         self.twin = site.start_host(**options)
 

@@ -11,7 +11,7 @@ from tests.acceptance.route_table import addresses
 from tests.evidence import Report
 from tests.raw_http import Reply, send
 from tests.site import ROOT, Browser, Host, Simulator, Site
-from tests.storage_proxy import StorageProxy
+from tools.chaos.storage_proxy import StorageProxy
 from tests.test_function_app import ROUTES
 
 PAGES = [name for name in ROUTES if name not in ("static", "health")]

@@ -12,7 +12,7 @@ import pytest
 
 from tests import raw_http
 from tests.evidence import Report
-from tests.moving_clock import SERVICES, MovingClock
+from tests.moving_clock import BUILDER, MovingClock
 from tests.site import Browser, Host, Simulator, Site
 
 HOUR = timedelta(hours=1)
@@ -72,7 +72,7 @@ def start(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call
     def group(**settings: str) -> Group:
         clock = MovingClock(Path(tmp_path_factory.mktemp("clock"), "offset"))
         clock.move_to(NO_TIME)
-        hosts = [site.start_host(services=SERVICES, CLOCK=str(clock.file), **settings) for _ in range(PROCESSES)]
+        hosts = [site.start_host(services=BUILDER, **clock.setting, **settings) for _ in range(PROCESSES)]
         started.extend(hosts)
         return Group(clock, hosts)
 

@@ -9,7 +9,7 @@ from azure.data.tables import TableServiceClient
 
 from tests import raw_http
 from tests.site import Host, Site
-from tests.storage_proxy import StorageProxy
+from tools.chaos.storage_proxy import StorageProxy
 from tools.run import azurite as emulator
 from tools.simulator import defaults
 

@@ -73,3 +73,19 @@ def test_a_keyring_shows_ids_and_no_key():
 def test_bytes_that_were_never_sealed_are_unreadable(envelope):
     with pytest.raises(Unreadable):
         Keyring([ONE]).open(envelope, HERE)
+
+
+def test_a_key_that_is_not_here_is_looked_for_once_where_keys_come_from():
+    asked = []
+
+    def renewed():
+        asked.append(True)
+        return Keyring([TWO, ONE])
+
+    keys = Keyring([ONE], renewed=renewed)
+    assert keys.open(Keyring([ONE]).seal(b"old", HERE), HERE) == b"old"
+    assert asked == []
+    assert keys.open(Keyring([TWO]).seal(b"new", HERE), HERE) == b"new"
+    with pytest.raises(UnknownKey):
+        keys.open(Keyring([THREE]).seal(b"newer", HERE), HERE)
+    assert len(asked) == 2

@@ -1,44 +1,86 @@
 """The cache in front of Key Vault: one read, served while the vault is away, renewed when a value is refused."""
 
+import subprocess
+import sys
 import threading
+import time
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
-from shared.errors import VaultError
-from shared.sealing import id_of, parse_keys, secret_list
-from shared.vault import AZURE_DEVOPS_SECRET, ENCRYPTION_KEY, Fetched, VaultSecrets
+from shared.errors import UnknownKey, VaultError
+from shared.sealing import Keyring, Place, id_of, parse_keys, secret_list
+from shared.vault import (
+    AZURE_DEVOPS_SECRET,
+    DECIDED,
+    ENCRYPTION_KEY,
+    ENTRA_SECRET,
+    EXPIRED,
+    MALFORMED,
+    MISSING,
+    Fetched,
+    VaultSecrets,
+)
 
 KEY_1, KEY_2 = "11" * 32, "22" * 32
+HERE = Place("connections", "a" * 32, "connection", "access_token", 1, "azure-devops")
 
 
 class Vault:
     """A vault whose values, faults and clock a test sets; it counts its reads."""
 
     def __init__(self) -> None:
-        self.values = {ENCRYPTION_KEY: KEY_1, AZURE_DEVOPS_SECRET: "new,old"}
-        self.down = False
+        self.values: dict[str, str] = {ENCRYPTION_KEY: KEY_1, AZURE_DEVOPS_SECRET: "new,old"}
+        self.ends: dict[str, datetime] = {}
+        self.fault: str | None = None
+        self.pause = 0.0
+        self.gate = threading.Event()
+        self.gate.set()
         self.reads: list[str] = []
-        self.events: list[str] = []
+        self.read_at: list[datetime] = []
+        self.told: list[tuple[object, object]] = []
         self.time = datetime(2026, 11, 24, tzinfo=UTC)
-        self.secrets = VaultSecrets(self.fetch, now=lambda: self.time, emit=self.emit)
+        self.secrets = VaultSecrets(
+            self.fetch, required=[AZURE_DEVOPS_SECRET], optional=[ENTRA_SECRET], now=lambda: self.time, emit=self.emit
+        )
 
     def fetch(self, name: str) -> Fetched:
         self.reads.append(name)
-        if self.down:
-            raise VaultError("down", reason="503")
-        return Fetched(self.values[name])
+        if name == ENCRYPTION_KEY:
+            self.read_at.append(self.time)
+        self.gate.wait(10)
+        if self.fault:
+            raise VaultError("down", reason=self.fault, pause=self.pause)
+        if name not in self.values:
+            raise VaultError("absent", reason=MISSING)
+        return Fetched(self.values[name], self.ends.get(name))
 
     def emit(self, event: str, /, **fields: object) -> None:
-        self.events.append(event)
+        assert event == "vault_stale"
+        self.told.append((fields["secret"], fields["reason"]))
 
     def later(self, **passed: float) -> None:
         self.time += timedelta(**passed)
+
+    def key_reads(self) -> int:
+        return self.reads.count(ENCRYPTION_KEY)
+
+    def newest_key(self) -> str:
+        return self.secrets.keyring().newest_id
 
 
 @pytest.fixture
 def vault() -> Vault:
     return Vault()
+
+
+def at_once(*work: object) -> None:
+    threads = [threading.Thread(target=each) for each in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def test_a_secret_is_read_once_and_then_kept_for_five_minutes(vault: Vault) -> None:
@@ -50,71 +92,243 @@ def test_a_secret_is_read_once_and_then_kept_for_five_minutes(vault: Vault) -> N
 
 
 def test_after_five_minutes_a_new_value_is_found(vault: Vault) -> None:
-    assert vault.secrets.keyring().newest_id == id_of(bytes.fromhex(KEY_1))
+    assert vault.newest_key() == id_of(bytes.fromhex(KEY_1))
     vault.values[ENCRYPTION_KEY] = f"{KEY_2},{KEY_1}"
     vault.later(minutes=5)
-    assert vault.secrets.keyring().newest_id == id_of(bytes.fromhex(KEY_2))
+    assert vault.newest_key() == id_of(bytes.fromhex(KEY_2))
 
 
 def test_a_vault_that_goes_away_is_served_from_memory_for_a_day(vault: Vault) -> None:
     vault.secrets.keyring()
-    vault.down = True
+    vault.fault = "unreachable"
     for _ in range(23):
         vault.later(hours=1)
         vault.secrets.keyring()
-    assert "vault_stale" in vault.events
+    assert set(vault.told) == {(ENCRYPTION_KEY, "unreachable")}
     vault.later(hours=2)
     with pytest.raises(VaultError):
         vault.secrets.keyring()
 
 
-def test_a_vault_that_is_down_at_the_start_is_asked_again_with_growing_pauses(vault: Vault) -> None:
-    vault.down = True
-    for _ in range(60):
-        with pytest.raises(VaultError):
-            vault.secrets.keyring()
-        vault.later(seconds=1)
-    assert 4 <= len(vault.reads) <= 12
-    vault.down = False
-    vault.later(seconds=16)
-    vault.secrets.keyring()
-
-
-def test_twenty_threads_at_the_start_read_once(vault: Vault) -> None:
-    threads = [threading.Thread(target=vault.secrets.keyring) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert vault.reads == [ENCRYPTION_KEY]
-
-
-def test_a_malformed_value_keeps_the_last_good_keys(vault: Vault) -> None:
-    good = vault.secrets.keyring()
-    vault.values[ENCRYPTION_KEY] = "not a key"
-    vault.later(minutes=6)
-    assert vault.secrets.keyring() is good
-
-
-@pytest.mark.parametrize("value", ["", "zz" * 32, "11" * 31, f"{KEY_1},short"])
-def test_a_vault_without_usable_keys_gives_none(vault: Vault, value: str) -> None:
-    vault.values[ENCRYPTION_KEY] = value
-    with pytest.raises(VaultError):
+class TestColdStart:
+    def test_a_vault_that_is_down_is_asked_again_with_growing_pauses_of_at_most_16_s(self, vault: Vault) -> None:
+        vault.fault = "503"
+        for _ in range(1000):
+            with pytest.raises(VaultError):
+                vault.secrets.keyring()
+            vault.later(seconds=0.1)
+        pauses = [(after - before).total_seconds() for before, after in pairwise(vault.read_at)]
+        limits = [1, 2, 4, 8, *[16] * len(pauses)]
+        for pause, limit in zip(pauses, limits, strict=False):
+            assert limit / 2 <= pause <= limit + 0.11
+        assert len(pauses) >= 8
+        vault.fault = None
+        vault.later(seconds=16)
         vault.secrets.keyring()
 
+    @pytest.mark.parametrize(("asked", "waits"), [(0.0, 1), (10.0, 10), (300.0, 16)])
+    def test_retry_after_is_kept_but_not_beyond_16_s(self, vault: Vault, asked: float, waits: int) -> None:
+        vault.fault, vault.pause = "429", asked
+        with pytest.raises(VaultError):
+            vault.secrets.keyring()
+        vault.later(seconds=waits - 0.6)
+        with pytest.raises(VaultError):
+            vault.secrets.keyring()
+        assert len(vault.reads) == 1
+        vault.fault = None
+        vault.later(seconds=0.6)
+        vault.secrets.keyring()
 
-def test_a_refused_secret_is_read_again_once_and_not_more_often_than_every_half_minute(vault: Vault) -> None:
-    vault.secrets.client_secrets(AZURE_DEVOPS_SECRET)
-    assert not vault.secrets.reread(AZURE_DEVOPS_SECRET)
-    assert len(vault.reads) == 1
-    vault.values[AZURE_DEVOPS_SECRET] = "newest,new"
-    vault.later(seconds=31)
-    assert vault.secrets.reread(AZURE_DEVOPS_SECRET)
-    assert vault.secrets.client_secrets(AZURE_DEVOPS_SECRET) == ("newest", "new")
-    assert len(vault.reads) == 2
+    def test_twenty_threads_read_once(self, vault: Vault) -> None:
+        at_once(*[vault.secrets.keyring] * 20)
+        assert vault.key_reads() == 1
+
+    def test_who_gets_the_keys_gets_the_client_secrets_too(self, vault: Vault) -> None:
+        vault.secrets.keyring()
+        vault.fault = "unreachable"
+        assert vault.secrets.client_secrets(AZURE_DEVOPS_SECRET) == ("new", "old")
+        assert len(vault.reads) == len(set(vault.reads)) == 3
+
+    @pytest.mark.parametrize("value", ["", "zz" * 32, "11" * 31, f"{KEY_1},short"])
+    def test_without_usable_keys_there_are_none(self, vault: Vault, value: str) -> None:
+        vault.values[ENCRYPTION_KEY] = value
+        with pytest.raises(VaultError) as refused:
+            vault.secrets.keyring()
+        assert refused.value.reason == MALFORMED
+        assert vault.told == [(ENCRYPTION_KEY, MALFORMED)]
 
 
-def test_a_secret_is_no_part_of_what_is_printed(vault: Vault) -> None:
+class TestWithAValue:
+    @pytest.mark.parametrize("reason", sorted(DECIDED - {MALFORMED}))
+    def test_an_answer_that_will_not_change_is_asked_for_every_five_minutes(self, vault: Vault, reason: str) -> None:
+        vault.secrets.keyring()
+        vault.fault = reason
+        for _ in range(600):
+            vault.later(seconds=1)
+            vault.secrets.keyring()
+        assert vault.key_reads() <= 3
+        assert vault.told == [(ENCRYPTION_KEY, reason)] * (vault.key_reads() - 1)
+
+    @pytest.mark.parametrize(("name", "value"), [(ENCRYPTION_KEY, "no key"), (AZURE_DEVOPS_SECRET, " , ")])
+    def test_a_malformed_value_keeps_the_last_good_one(self, vault: Vault, name: str, value: str) -> None:
+        read = vault.newest_key if name == ENCRYPTION_KEY else lambda: vault.secrets.client_secrets(name)
+        good = read()
+        vault.values[name] = value
+        vault.later(minutes=6)
+        assert read() == good
+        assert vault.told == [(name, MALFORMED)]
+
+    def test_a_vault_that_is_down_is_asked_ever_more_rarely(self, vault: Vault) -> None:
+        vault.secrets.keyring()
+        vault.fault = "503"
+        for _ in range(3600):
+            vault.later(seconds=1)
+            vault.secrets.keyring()
+        assert 15 <= vault.key_reads() <= 30, "an hour: backoff to five minutes"
+
+    def test_retry_after_is_kept_but_not_beyond_five_minutes(self, vault: Vault) -> None:
+        vault.secrets.keyring()
+        vault.fault, vault.pause = "429", 10_000.0
+        vault.later(minutes=5)
+        vault.secrets.keyring()
+        vault.later(seconds=299)
+        vault.secrets.keyring()
+        assert vault.key_reads() == 2
+        vault.later(seconds=1)
+        vault.secrets.keyring()
+        assert vault.key_reads() == 3
+
+    def test_a_vault_that_hangs_holds_one_caller_for_a_second_and_the_others_not_at_all(self, vault: Vault) -> None:
+        vault.secrets.keyring()
+        vault.gate.clear()
+        vault.later(minutes=5)
+        took: list[float] = []
+
+        def ask() -> None:
+            began = time.monotonic()
+            vault.secrets.keyring()
+            took.append(time.monotonic() - began)
+
+        at_once(*[ask] * 20)
+        vault.gate.set()
+        assert sorted(took)[-1] < 2
+        assert sorted(took)[-2] < 0.5
+        assert vault.key_reads() == 2
+
+    def test_what_came_of_a_read_that_outlived_its_request_is_told_by_the_next_one(self, vault: Vault) -> None:
+        vault.secrets.keyring()
+        vault.gate.clear()
+        vault.fault = "503"
+        vault.later(minutes=5)
+        vault.secrets.keyring()
+        assert vault.told == []
+        vault.gate.set()
+        deadline = time.monotonic() + 5
+        while not vault.told and time.monotonic() < deadline:
+            vault.secrets.keyring()
+        assert vault.told == [(ENCRYPTION_KEY, "503")]
+
+
+class TestReread:
+    def test_a_refused_secret_is_read_again_once_and_not_more_often_than_every_half_minute(self, vault: Vault) -> None:
+        vault.secrets.client_secrets(AZURE_DEVOPS_SECRET)
+        vault.values[AZURE_DEVOPS_SECRET] = "newest,new"
+        for _ in range(10):
+            vault.secrets.reread(AZURE_DEVOPS_SECRET)
+            assert vault.secrets.client_secrets(AZURE_DEVOPS_SECRET) == ("newest", "new")
+        assert len(vault.reads) == 2
+        vault.later(seconds=31)
+        vault.secrets.reread(AZURE_DEVOPS_SECRET)
+        assert len(vault.reads) == 3
+
+    def test_twenty_threads_read_again_once_and_all_see_what_came(self, vault: Vault) -> None:
+        vault.secrets.client_secrets(AZURE_DEVOPS_SECRET)
+        vault.values[AZURE_DEVOPS_SECRET] = "newest"
+        seen: list[object] = []
+
+        def refused() -> None:
+            vault.secrets.reread(AZURE_DEVOPS_SECRET)
+            seen.append(vault.secrets.client_secrets(AZURE_DEVOPS_SECRET))
+
+        at_once(*[refused] * 20)
+        assert seen == [("newest",)] * 20
+        assert len(vault.reads) == 2
+
+    def test_a_key_that_another_process_knows_already_is_found_at_once(self, vault: Vault) -> None:
+        keys = vault.secrets.keyring()
+        foreign = Keyring([bytes.fromhex(KEY_2)]).seal(b"secret", HERE)
+        vault.values[ENCRYPTION_KEY] = f"{KEY_2},{KEY_1}"
+        assert keys.open(foreign, HERE) == b"secret"
+        assert vault.key_reads() == 2
+
+    def test_made_up_key_ids_do_not_make_us_read_without_end(self, vault: Vault) -> None:
+        keys = vault.secrets.keyring()
+        foreign = Keyring([bytes.fromhex(KEY_2)]).seal(b"secret", HERE)
+        for _ in range(50):
+            with pytest.raises(UnknownKey):
+                keys.open(foreign, HERE)
+        assert vault.key_reads() == 2
+
+
+class TestWellBeing:
+    def test_all_secrets_in_use_are_looked_at(self, vault: Vault) -> None:
+        vault.secrets.check()
+        assert sorted(vault.reads) == sorted([ENCRYPTION_KEY, AZURE_DEVOPS_SECRET, ENTRA_SECRET])
+
+    def test_an_optional_secret_that_is_not_there_is_no_trouble_and_asked_for_every_five_minutes(
+        self, vault: Vault
+    ) -> None:
+        for _ in range(300):
+            with pytest.raises(VaultError) as refused:
+                vault.secrets.client_secrets(ENTRA_SECRET)
+            assert refused.value.reason == MISSING
+            vault.secrets.check()
+            vault.later(seconds=1)
+        assert vault.reads.count(ENTRA_SECRET) == 1
+        vault.values[ENTRA_SECRET] = "here"
+        assert vault.secrets.client_secrets(ENTRA_SECRET) == ("here",)
+        assert vault.told == []
+
+    @pytest.mark.parametrize("name", [ENCRYPTION_KEY, AZURE_DEVOPS_SECRET, ENTRA_SECRET])
+    def test_a_secret_that_vanishes_is_trouble_though_its_value_serves(self, vault: Vault, name: str) -> None:
+        vault.values[ENTRA_SECRET] = "here"
+        vault.secrets.check()
+        del vault.values[name]
+        vault.later(minutes=5)
+        with pytest.raises(VaultError) as refused:
+            vault.secrets.check()
+        assert refused.value.reason == MISSING
+        assert vault.secrets.client_secrets(ENTRA_SECRET) == ("here",)
+        assert vault.newest_key() == id_of(bytes.fromhex(KEY_1))
+
+    def test_an_expired_secret_serves_and_is_told_because_the_vault_does_not_look(self, vault: Vault) -> None:
+        vault.ends[AZURE_DEVOPS_SECRET] = vault.time + timedelta(minutes=7)
+        vault.secrets.check()
+        vault.later(minutes=10)
+        with pytest.raises(VaultError) as refused:
+            vault.secrets.check()
+        assert refused.value.reason == EXPIRED
+        assert vault.secrets.client_secrets(AZURE_DEVOPS_SECRET) == ("new", "old")
+        assert vault.told == [(AZURE_DEVOPS_SECRET, EXPIRED)]
+
+    def test_the_first_end_of_all_secrets_is_known(self, vault: Vault) -> None:
+        assert vault.secrets.first_end() is None
+        vault.ends = {
+            AZURE_DEVOPS_SECRET: vault.time + timedelta(days=60),
+            ENCRYPTION_KEY: vault.time + timedelta(days=400),
+        }
+        vault.later(minutes=5)
+        assert vault.secrets.first_end() == vault.ends[AZURE_DEVOPS_SECRET]
+
+
+def test_a_start_without_a_vault_does_not_wait_for_its_libraries() -> None:
+    """Half a second and 47 MB: they are imported by the first read."""
+    program = "import sys, function_app; print({'azure.keyvault', 'azure.identity'} & sys.modules.keys())"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert told == "set()\n"
+
+
+def test_a_secret_is_no_part_of_what_is_printed() -> None:
     assert "hidden" not in repr(Fetched("hidden"))
 
 

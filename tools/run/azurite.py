@@ -32,7 +32,8 @@ class Azurite:
     def connection_string(self) -> str:
         # 127.0.0.1, never localhost: the SDK takes that name on a port other than 10002 for Cosmos
         # (facts, tooling).
-        parts = {"DefaultEndpointsProtocol": "http", "AccountName": ACCOUNT, "AccountKey": KEY}
+        scheme = self.endpoints["table"].partition(":")[0]
+        parts = {"DefaultEndpointsProtocol": scheme, "AccountName": ACCOUNT, "AccountKey": KEY}
         parts |= {f"{service.title()}Endpoint": url for service, url in self.endpoints.items()}
         return "".join(f"{name}={value};" for name, value in parts.items())
 
@@ -41,16 +42,20 @@ def installed(root: Path = bootstrap.ROOT) -> bool:
     return (root / SCRIPT).exists() and bootstrap.node(root).exists()
 
 
-def start_azurite(log: Path, *, data: Path | None = None, root: Path = bootstrap.ROOT) -> Azurite:
+def start_azurite(
+    log: Path, *, data: Path | None = None, tls: tuple[Path, Path] | None = None, root: Path = bootstrap.ROOT
+) -> Azurite:
     """Start tables, queues and blobs, and wait until they answer.
 
     With `data` rows are kept in that folder, else in memory. It saves every 5 s and at SIGTERM: only
-    SIGKILL loses rows. Raises processes.ChildError.
+    SIGKILL loses rows. With `tls`, a certificate and its key, it speaks https and takes tokens of an identity
+    too: it checks their audience, issuer and times (facts, tooling). Raises processes.ChildError.
     """
     kept = ["--location", data] if data else ["--inMemoryPersistence"]
     hosts = [word for service in SERVICES for word in (f"--{service.lower()}Host", "127.0.0.1")]
     ports = [word for service in SERVICES for word in (f"--{service.lower()}Port", "0")]
     command = [bootstrap.node(root), root / SCRIPT, *hosts, *ports, *kept]
+    command += ["--oauth", "basic", "--cert", tls[0], "--key", tls[1]] if tls else []
     command += ["--silent", "--disableTelemetry", "--skipApiVersionCheck"]
     child = processes.start("azurite", command, log=log, environment=os.environ, cwd=root)
     try:
@@ -69,5 +74,5 @@ def create_tables(connection_string: str) -> None:
 
 
 def _endpoints(output: str) -> dict[str, str]:
-    found = re.findall(r"Azurite (\w+) service is successfully listening at (http://\S+)", output)
+    found = re.findall(r"Azurite (\w+) service is successfully listening at (https?://\S+)", output)
     return {service.lower(): f"{url}/{ACCOUNT}" for service, url in found}

@@ -6,6 +6,7 @@ answer, a body shorter than its Content-Length.
 """
 
 import asyncio
+import ssl
 import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -138,17 +139,26 @@ def _reason(status: int) -> str:
         return "Unknown"
 
 
-async def serve(application: Application, host: str, port: int, stop: asyncio.Event) -> None:
+async def serve(
+    application: Application,
+    host: str,
+    port: int,
+    stop: asyncio.Event,
+    *,
+    tls: ssl.SSLContext | None = None,
+    ready: Callable[[str], None] = lambda url: print(f"Listening on {url}", flush=True),
+) -> None:
     """Listen until `stop` is set, then close every connection at once. Port 0 takes a free one.
 
-    Prints the address when it accepts connections. Raises OSError when it cannot listen there.
+    `ready` gets the address when it accepts connections; without it the address is printed. Raises OSError when it
+    cannot listen there.
     """
     connections: set[Connection] = set()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(application, connections), host, port, backlog=1024)
+    server = await loop.create_server(lambda: Connection(application, connections), host, port, backlog=1024, ssl=tls)
     address = server.sockets[0].getsockname()
     shown = f"[{address[0]}]" if ":" in address[0] else address[0]
-    print(f"Listening on http://{shown}:{address[1]}", flush=True)
+    ready(f"{'https' if tls else 'http'}://{shown}:{address[1]}")
     await stop.wait()
     server.close()
     server.close_clients()

@@ -252,6 +252,33 @@ class TestKeys:
         assert (after.generation, after.access_token) == (before.generation, before.access_token)
         assert (report.old_key, world.journal.count(REFRESH)) == (0, 0)
 
+    def test_refreshes_are_counted_by_key_and_by_client_secret(self, world, ada):
+        world.sign_in("björn")
+        world.keyring = Keyring([SECOND_KEY, FIRST_KEY])
+        world.provider.secret_id = "0fa11ba1"
+        world.advance(minutes=45)
+        report = run(world)
+        assert report.fields()["refreshed_by_key"] == {id_of(SECOND_KEY): 2}
+        assert report.fields()["refreshed_by_secret"] == {"0fa11ba1": 2}
+
+    def test_connections_of_a_replaced_client_secret_are_counted_until_they_are_refreshed(self, world, ada):
+        world.provider.secret_id = "0fa11ba1"
+        world.due.put([Hint(world.clock.now(), ada)])
+        assert run(world).old_secret == 1
+        world.advance(minutes=45)
+        assert run(world).old_secret == 0
+        world.provider.secret_id = None
+        world.due.put([Hint(world.clock.now(), ada)])
+        assert run(world).old_secret == 0, "without a secret there is no newest one"
+
+    @pytest.mark.parametrize(
+        ("left", "days"), [(timedelta(days=14, minutes=-1), 13), (timedelta(days=60), 60), (timedelta(hours=-1), -1)]
+    )
+    def test_the_days_that_our_secrets_have_left_are_told(self, world, left, days):
+        assert run(world).secret_days_left is None
+        world.secrets_end = world.clock.now() + left
+        assert run(world).secret_days_left == days
+
     def test_a_refresh_reseals_by_itself(self, world, ada):
         world.keyring = Keyring([SECOND_KEY, FIRST_KEY])
         world.advance(minutes=45)

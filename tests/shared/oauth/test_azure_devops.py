@@ -52,7 +52,7 @@ def provide(serve: Serve, clock: Clock) -> Provide:
             scopes="vso.work vso.code",
             redirect_uri="https://gatehouse.test/auth/callback",
             secrets=lambda: ["secret"],
-            reread=lambda: False,
+            reread=lambda: None,
             now=clock.now,
         )
         return provider, server

@@ -17,7 +17,7 @@ SETTINGS = {
 
 
 def credentials(client_secrets=None, assertion=lambda: "a.b.c"):
-    return Credentials(client_secrets=client_secrets, reread=lambda: False, assertion=assertion)
+    return Credentials(client_secrets=client_secrets, reread=lambda: None, assertion=assertion)
 
 
 def test_a_client_secret_is_sent_as_such():

@@ -60,9 +60,19 @@ def test_a_good_token_says_who_it_is(service, clock):
     assert "ada" not in repr(claims)
 
 
-def test_a_new_key_is_found_a_minute_later_and_not_asked_for_more_often(service, clock):
+def test_a_key_rotated_right_after_the_last_read_is_found_at_once(service, clock):
     keys = SigningKeys(f"{service.url}/metadata", clock.now)
     judge(token(), keys, clock)
+    service.names.append("two")
+    assert judge(token("two"), keys, clock).tenant == TENANT
+
+
+def test_unknown_key_ids_make_us_read_once_a_minute_at_most(service, clock):
+    keys = SigningKeys(f"{service.url}/metadata", clock.now)
+    judge(token(), keys, clock)
+    for _ in range(5):
+        with pytest.raises(SignInRefused):
+            judge(token("two"), keys, clock)
     service.names.append("two")
     with pytest.raises(SignInRefused):
         judge(token("two"), keys, clock)

@@ -40,7 +40,7 @@ def parse(answer: Any = None, *, status: int = 200, body: bytes | None = None, h
 
 def endpoint(server: ScriptedServer, clock: Clock, *secrets: str) -> TokenEndpoint:
     return TokenEndpoint(
-        f"{server.url}/token", token_types=TYPES, secrets=lambda: secrets, reread=lambda: False, now=clock.now
+        f"{server.url}/token", token_types=TYPES, secrets=lambda: secrets, reread=lambda: None, now=clock.now
     )
 
 
@@ -287,9 +287,8 @@ def test_secrets_are_read_anew_once_when_all_are_refused(serve: Serve, clock: Cl
     for fresh, calls in ((["new"], 2), (["other"], 2), (None, 1)):
         server, secrets = serve(script), ["old"]
 
-        def reread(fresh: list[str] | None = fresh, secrets: list[str] = secrets) -> bool:
+        def reread(fresh: list[str] | None = fresh, secrets: list[str] = secrets) -> None:
             secrets[:] = fresh or secrets
-            return fresh is not None
 
         client = TokenEndpoint(
             server.url, token_types=TYPES, secrets=lambda secrets=secrets: secrets, reread=reread, now=clock.now
@@ -302,6 +301,27 @@ def test_secrets_are_read_anew_once_when_all_are_refused(serve: Serve, clock: Cl
         assert len(server.calls) == calls
 
 
+def test_a_list_that_another_thread_renewed_meanwhile_is_tried_too(serve: Serve, clock: Clock) -> None:
+    """The re-read of a moment ago was somebody else's: what counts is whether the list differs from what was tried."""
+    secrets = ["old"]
+
+    def script(request: Request) -> Response:
+        secrets[:] = ["new"]
+        return answer_json(TOKENS) if b"new" in request.body else Response(400, b'{"Error": "invalid_client"}')
+
+    client = TokenEndpoint(
+        serve(script).url, token_types=TYPES, secrets=lambda: secrets, reread=lambda: None, now=clock.now
+    )
+    assert client.exchange(lambda secret: {"secret": secret}).secret_id == id_of("new")
+
+
+def test_the_newest_secret_is_known_by_its_id(serve: Serve, clock: Clock) -> None:
+    """The first of the list; none while there is no list."""
+    server = serve(lambda _: answer_json(TOKENS))
+    assert endpoint(server, clock, "first", "second").newest_secret_id() == id_of("first")
+    assert endpoint(server, clock).newest_secret_id() is None
+
+
 def test_without_an_answer_of_the_vault_there_is_no_secret(serve: Serve, clock: Clock) -> None:
     """A fault of ours, not of the person's grant; nothing is sent."""
 
@@ -309,7 +329,7 @@ def test_without_an_answer_of_the_vault_there_is_no_secret(serve: Serve, clock: 
         raise VaultError("the vault is silent")
 
     server = serve(lambda _: answer_json(TOKENS))
-    client = TokenEndpoint(server.url, token_types=TYPES, secrets=secrets, reread=lambda: False, now=clock.now)
+    client = TokenEndpoint(server.url, token_types=TYPES, secrets=secrets, reread=lambda: None, now=clock.now)
     with pytest.raises(AppFault):
         client.exchange(lambda secret: {"secret": secret})
     assert server.calls == []

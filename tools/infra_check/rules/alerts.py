@@ -25,7 +25,6 @@ REQUIRED = frozenset(
 )
 """The alerts that issue 7 names; there may be more."""
 
-FIELDS_TO_COME = {"secret_days_left": "comes with the proof of custody; the vault gives the day already"}
 WINDOWS = frozenset(
     f"{start}{n}{unit}"
     for start, unit, numbers in (
@@ -83,7 +82,7 @@ def somebody_is_told(project: Project) -> Iterator[str]:
 
 def events_exist(project: Project) -> Iterator[str]:
     known = project.events_emitted
-    fields = project.tick_fields | OF_EVERY_EVENT | FIELDS_TO_COME.keys()
+    fields = project.tick_fields | OF_EVERY_EVENT
     for place, query in _queries(project):
         named = EVENT.findall(query) + [name for part in EVENTS.findall(query) for name in re.findall(r"\w+", part)]
         for name in named:
