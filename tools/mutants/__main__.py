@@ -18,12 +18,14 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
 
-from tools.mutants.laboratory import PATIENCE, SETUP_SECONDS, Laboratory, Outcome, laboratory
+from tools.mutants.laboratory import Laboratory, Outcome, laboratory
 from tools.mutants.report import Answer, Finding, as_json, as_table, failed
 from tools.mutants.table import FAULTS, ROWS, BrokenMutantError, Mutant, TableError, choose, read
 
 ROOT = Path(__file__).resolve().parents[2]
 BASELINE_SECONDS = 900.0
+PATIENCE = 4
+"""A trial that takes so many times as long as without the fault, and `--grace` more, is hung."""
 
 Tests = Mapping[str, Sequence[str]]
 
@@ -32,28 +34,32 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="mutants", description="Plant faults, and see whether the tests catch them.")
     parser.add_argument("--jobs", type=int, default=2, help="trials side by side")
     parser.add_argument("--only", default="", help="rows, parts or ids, with blanks between them")
-    parser.add_argument("--faults", type=Path, default=ROOT / FAULTS, help="the replacements")
-    parser.add_argument("--rows", type=Path, default=ROOT / ROWS, help="the list of faults")
-    parser.add_argument("--json", type=Path, default=ROOT / "build" / "mutants.json", help="where the rows go")
+    parser.add_argument("--grace", type=float, default=90.0, help="seconds before a trial may count as hung")
+    parser.add_argument("--root", type=Path, default=ROOT, help="checkout to plant them in copies of")
+    parser.add_argument("--rows", type=Path, help="the list of faults, else the checkout's")
+    parser.add_argument("--faults", type=Path, help="the replacements, else the checkout's")
+    parser.add_argument("--json", type=Path, help="where the rows go, else build/mutants.json")
     options = parser.parse_args(arguments)
+    root = options.root.resolve()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        chosen = choose(read(options.rows, options.faults), options.only.split())
-        findings = examine(ROOT, chosen, options.jobs)
+        table = read(options.rows or root / ROWS, options.faults or root / FAULTS)
+        findings = examine(root, choose(table, options.only.split()), options.jobs, options.grace)
     except TableError as error:
         print(f"mutants: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nmutants: stopped; nothing was left behind and nothing written", file=sys.stderr)
         return 130
-    options.json.parent.mkdir(exist_ok=True)
-    options.json.write_text(as_json(findings), "utf-8")
+    target = options.json or root / "build" / "mutants.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(as_json(findings), "utf-8")
     print("\n".join(["", *as_table(findings)]))
     return 1 if failed(findings) else 0
 
 
-def examine(root: Path, mutants: Sequence[Mutant], jobs: int) -> list[Finding]:
-    """Every mutant with the answers of its ids, in the order given."""
+def examine(root: Path, mutants: Sequence[Mutant], jobs: int, grace: float) -> list[Finding]:
+    """Every mutant with the answers of its ids, in the order given; `grace` in seconds."""
     findings = [Finding(mutant) for mutant in mutants]
     with laboratory(root) as lab, ThreadPoolExecutor(jobs) as pool:
         try:
@@ -63,7 +69,7 @@ def examine(root: Path, mutants: Sequence[Mutant], jobs: int) -> list[Finding]:
             rows = list(dict.fromkeys(row for found in ready for row in found.mutant.ids if row in tests))
             _say(f"{len(rows)} ids without a fault first, then {len(ready)} mutants, {jobs} side by side")
             baselines = _baselines(lab, pool, rows, tests)
-            _trials(lab, pool, ready, baselines, tests)
+            _trials(lab, pool, ready, baselines, tests, grace)
         except BaseException:
             lab.stop()  # or the pool would wait for trials that nobody wants any more
             raise
@@ -109,12 +115,13 @@ def _trials(
     findings: Iterable[Finding],
     baselines: Mapping[str, Outcome],
     tests: Tests,
+    grace: float,
 ) -> None:
     def run(found: Finding, row: str) -> Answer:
         baseline = baselines[row]
         if not baseline.green:
             return Answer(row, "worthless", f"red without a fault too: {_first_red(baseline)}")
-        limit = SETUP_SECONDS + PATIENCE * baseline.seconds
+        limit = grace + PATIENCE * baseline.seconds
         return _judged(row, lab.trial(row, tests[row], found.mutant, seconds=limit), baseline)
 
     wanted = {

@@ -24,9 +24,6 @@ from tools.run import processes
 
 FETCHED = (".venv", ".tools")
 """Parts that make fetches; trials share them."""
-SETUP_SECONDS = 90.0
-PATIENCE = 4
-"""A trial may take so many times as long as without the fault, and 90 s more, before it counts as hung."""
 POLL_SECONDS = 0.1
 
 
