@@ -18,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
 
-from tools.mutants.laboratory import Laboratory, Outcome, laboratory
+from tools.mutants.laboratory import CollectionError, Laboratory, Outcome, laboratory
 from tools.mutants.report import Answer, Finding, as_json, as_table, failed
 from tools.mutants.table import FAULTS, ROWS, BrokenMutantError, Mutant, TableError, choose, read
 
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         table = read(options.rows or root / ROWS, options.faults or root / FAULTS)
         findings = examine(root, choose(table, options.only.split()), options.jobs, options.grace)
-    except TableError as error:
+    except (TableError, CollectionError) as error:
         print(f"mutants: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

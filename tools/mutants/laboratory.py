@@ -43,6 +43,10 @@ class Outcome:
         return not self.red and not self.hung and not self.trouble and self.passed > 0
 
 
+class CollectionError(Exception):
+    """The tests can't be collected, so that nothing can be said of any fault. Says what pytest said."""
+
+
 class Interrupted(Exception):
     """Somebody stopped the whole run."""
 
@@ -75,10 +79,10 @@ class Laboratory:
         subprocess.run([sys.executable, "-m", "compileall", "-q", *places], cwd=self._clean, check=False)
 
     def collect(self) -> Mapping[str, Sequence[str]]:
-        """Acceptance id → the files with tests of it. Raises RuntimeError when pytest can't collect."""
+        """Acceptance id → the files with tests of it. Raises CollectionError."""
         outcome = self._run(self._clean, ["--collect-only", "-q"], seconds=300)
         if outcome.trouble or outcome.red:
-            raise RuntimeError(f"the tests can't be collected: {outcome.trouble or outcome.red[0]}")
+            raise CollectionError(f"the tests can't be collected: {outcome.trouble or ' '.join(outcome.red[0])}")
         return outcome.tests
 
     def trial(

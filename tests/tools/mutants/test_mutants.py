@@ -144,6 +144,15 @@ def test_every_way_that_a_trial_can_end_is_told(tree: Path) -> None:
     assert (tree / "shared" / "rule.py").read_text() == "ONE = 1\nTWO = 2\n"
 
 
+def test_tests_that_can_not_be_collected_are_told_and_not_taken_for_red(tree: Path) -> None:
+    (tree / "checks" / "test_broken.py").write_text("import nothing_of_this_name\n")
+    code, output, rows = run(tree.parent, "--root", tree)
+    assert (code, rows) == (2, {})
+    assert "can't be collected: checks/test_broken.py" in output
+    assert "Traceback" not in output
+    assert list((tree / "build").iterdir()) == []
+
+
 def test_ctrl_c_leaves_nothing_behind(tree: Path) -> None:
     table = ["--rows", tree.parent / "rows.md", "--faults", tree.parent / "faults.toml"]
     process = subprocess.Popen(
