@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint acceptance chaos infra-check package tick screenshots clean
+.PHONY: help run test lint acceptance chaos mutants infra-check package tick screenshots clean
 
 # A pyenv shim fails when the version in .python-version is not installed: take the first Python that really starts.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 /usr/bin/python3 python,$(shell \
@@ -10,6 +10,9 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 /usr/bin/python3 python,
 BOOTSTRAP = $(or $(PYTHON),$(error No Python 3.9 or newer found: install one with its venv module)) tools/bootstrap.py
 VENV_PYTHON := .venv/bin/python
 PYTEST_ARGS ?=
+# Mutants: which (all), and how many side by side.
+ONLY ?=
+JOBS ?= 2
 # The issues whose acceptance rows must all be passed.
 ISSUES ?= main-job
 
@@ -38,6 +41,10 @@ acceptance: ## the acceptance tests at full counts, into build/acceptance.json (
 chaos: ## the fault matrix at full counts, into build/chaos.json (PYTEST_ARGS='-k killed')
 	@$(BOOTSTRAP) packages azurite
 	@$(VENV_PYTHON) -m pytest -q --chaos tests/acceptance $(PYTEST_ARGS)
+
+mutants: ## plants faults one at a time and sees who catches them, into build/mutants.json (ONLY='12 19a B3')
+	@$(BOOTSTRAP) packages azurite axe chromium
+	@exec $(VENV_PYTHON) -m tools.mutants --jobs $(JOBS) --only "$(ONLY)"
 
 infra-check: ## infra/ without Azure: our rules, checkov, and bicep where it is installed; build/infra.json
 	@$(BOOTSTRAP) packages checkov

@@ -5,7 +5,7 @@ much this run wants. Reports travel in `user_properties`, so that it works under
 
 `--full` wants the whole counts, writes `build/acceptance.json` and prints every row; `--issues "a b"` makes
 the run fail when a row of these issues is not passed. Otherwise slices are enough and only rows with tests
-are shown.
+are shown. `--ids "A2 A6"` runs the tests of these rows alone.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ def amount(pytestconfig: pytest.Config) -> Callable[..., int]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("acceptance")
     group.addoption("--full", action="store_true", help="whole acceptance counts; writes build/acceptance.json")
+    group.addoption("--ids", default="", help="acceptance rows whose tests alone are run")
     group.addoption("--issues", default="", help="issues whose acceptance rows must all be passed")
 
 
@@ -75,8 +76,19 @@ def pytest_configure(config: pytest.Config) -> None:
     unknown = set(config.getoption("issues").split()) - {row.issue for row in rows.values()}
     if unknown:
         raise pytest.UsageError(f"--issues: no acceptance row belongs to {' '.join(sorted(unknown))}")
+    strange = set(config.getoption("ids").split()) - set(rows)
+    if strange:
+        raise pytest.UsageError(f"--ids: no acceptance row is called {' '.join(sorted(strange))}")
     collector = Collector(config, rows)
     config.pluginmanager.register(collector, "acceptance-collector")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    wanted = set(config.getoption("ids").split())
+    if wanted:
+        others = [item for item in items if wanted.isdisjoint(marked(item))]
+        items[:] = [item for item in items if not wanted.isdisjoint(marked(item))]
+        config.hook.pytest_deselected(items=others)
 
 
 def marked(item: pytest.Item) -> list[str]:

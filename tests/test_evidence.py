@@ -180,6 +180,19 @@ def test_an_unknown_issue_is_an_error(run: Callable[..., Outcome]) -> None:
     assert run(TWO_TESTS, "--issues", "mian-job").code == 4
 
 
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["serial", "xdist"])
+def test_the_tests_of_some_rows_can_be_run_alone(run: Callable[..., Outcome], workers: list[str]) -> None:
+    other = '@pytest.mark.acceptance("A1", "R4")\ndef test_both(): pass\ndef test_neither(): assert False\n'
+    outcome = run(f"{TWO_TESTS}\n{other}", "--ids", "A1 A2", *workers)
+    assert outcome.code == 0, outcome.output
+    assert outcome.row("A1")[-1] == "1"
+    assert "1 passed" in outcome.output
+
+
+def test_an_unknown_row_to_run_alone_is_an_error(run: Callable[..., Outcome]) -> None:
+    assert run(TWO_TESTS, "--ids", "R4 Z1").code == 4
+
+
 def test_tests_can_ask_how_much_is_wanted(run: Callable[..., Outcome]) -> None:
     tests = (
         '@pytest.mark.acceptance("R4")\ndef test_it(evidence, amount):\n'

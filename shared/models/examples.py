@@ -2,7 +2,19 @@
 
 from datetime import UTC, datetime
 
-from shared.models.views import Build, Listing, Organization, Project, Repository, WorkItem
+from shared.models.views import (
+    Account,
+    AccountSession,
+    Build,
+    Listing,
+    Organization,
+    Project,
+    Repository,
+    RevocationState,
+    Scope,
+    SignOutReceipt,
+    WorkItem,
+)
 
 _AT = datetime(2026, 11, 24, 14, 50, 54, tzinfo=UTC)
 _PROJECT = "/org/fabrikam/project/Payments%20Platform"
@@ -73,4 +85,28 @@ REPOSITORIES = Listing(
     ],
     None,
     None,
+)
+ACCOUNT = Account(
+    name="Ada Lovelace",
+    email="ada@fabrikam.example",
+    provider="entra",
+    provider_title="Microsoft Entra ID",
+    status="live",
+    scopes=[Scope("vso.code", "Read source code")],
+    expires_at=_AT,
+    refreshed_at=_AT,
+    next_try_at=None,
+    sessions=[AccountSession("0123456789ab", "Firefox on Linux", _AT, _AT, _AT, True)],
+    receipt_page=None,
+)
+RECEIPT = SignOutReceipt(
+    signed_out_at=_AT,
+    sessions_ended=1,
+    tokens_deleted=True,
+    provider="entra",
+    revocations=[RevocationState("not_offered")],
+    checked=True,
+    access_token_minutes=90,
+    withdraw_url="https://myapps.microsoft.com/",
+    sign_out_url=None,
 )

@@ -14,8 +14,8 @@ from tests.every_error import CLASSES, SECRET
 from tests.evidence import Report
 from tests.raw_http import Reply, send
 from tests.site import KEY, Browser, Host, Simulator, Site
-from tools.chaos.storage_proxy import StorageProxy
 from tests.test_function_app import ROUTES
+from tools.chaos.storage_proxy import StorageProxy
 from tools.simulator import defaults
 
 HTML, PROBLEM = "text/html; charset=utf-8", "application/problem+json; charset=utf-8"

@@ -11,8 +11,8 @@ from tests.acceptance.route_table import addresses
 from tests.evidence import Report
 from tests.raw_http import Reply, send
 from tests.site import ROOT, Browser, Host, Simulator, Site
-from tools.chaos.storage_proxy import StorageProxy
 from tests.test_function_app import ROUTES
+from tools.chaos.storage_proxy import StorageProxy
 
 PAGES = [name for name in ROUTES if name not in ("static", "health")]
 YEAR = 31_536_000
