@@ -48,6 +48,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "shared.scopes": (),
     "shared.readiness": ("shared.config", *PURE),
     "tools": ("tools",),
+    "tools.chaos.clock": ("shared.services", "tools.chaos"),
     "tools.chaos.points": ("shared.services", "tools.chaos"),
     "tools.chaos.invariants": ("shared.custody", "shared.models", "shared.sealing", "shared.storage", "tools"),
 }

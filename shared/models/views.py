@@ -116,7 +116,7 @@ class RevocationState(msgspec.Struct, frozen=True):
     """What became of one pair of tokens at the provider; `retried` is tried again at about `next_try_at`."""
 
     state: Literal["revoked", "retried", "not_offered", "given_up"]
-    next_try_at: datetime | None = None
+    next_try_at: datetime | None
 
 
 class SignOutReceipt(msgspec.Struct, frozen=True):

@@ -96,7 +96,7 @@ def _rows(visit: Visit, kept: Receipt) -> Mapping[str, Revocation] | None:
 def _states(kept: Receipt, rows: Mapping[str, Revocation] | None) -> list[RevocationState]:
     """One state for each pair of tokens; the first is of this sign-out's own where it had any."""
     if not kept.revocations:
-        return [RevocationState("not_offered")] if kept.upstream else []
+        return [RevocationState("not_offered", None)] if kept.upstream else []
     at_once = [kept.upstream, *[None] * len(kept.revocations)]
     return [_state(done, rows, name) for done, name in zip(at_once, kept.revocations, strict=False)]
 
@@ -105,9 +105,9 @@ def _state(at_once: Revoked | None, rows: Mapping[str, Revocation] | None, name:
     row = rows.get(name) if rows is not None else None
     known = row.outcome if row and row.outcome else at_once
     if known == Revoked.DONE:
-        return RevocationState("revoked")
+        return RevocationState("revoked", None)
     if known == Revoked.NOT_OFFERED:
-        return RevocationState("not_offered")
+        return RevocationState("not_offered", None)
     if rows is not None and row is None:
-        return RevocationState("given_up")  # what is settled is kept for longer than a receipt
+        return RevocationState("given_up", None)  # what is settled is kept for longer than a receipt
     return RevocationState("retried", row.retry_at if row else None)

@@ -70,16 +70,16 @@ def test_a_fault_is_news_once_until_a_success_ends_it(watch):
 
 def test_a_sign_in_that_works_ends_a_fault_of_the_client_but_leaves_suspects(watch):
     assert watch.accepted("legacy") is False
-    watch.suspected("legacy", at(0))
+    watch.suspected("legacy", "ada", at(0))
     watch.fault("legacy", at(0))
     assert [watch.accepted("legacy") for _ in range(2)] == [True, False]
     assert watch.open_for("legacy", at(1)) == 0
-    assert [watch.suspected("legacy", at(moment)) for moment in (1, 2)] == [False, True]
+    assert [watch.suspected("legacy", f"user {moment}", at(moment)) for moment in (1, 2)] == [False, True]
 
 
 def test_a_fault_that_is_made_of_suspects_is_not_ended_by_a_sign_in(watch):
     for moment in range(3):
-        watch.suspected("legacy", at(moment))
+        watch.suspected("legacy", f"user {moment}", at(moment))
     watch.fault("legacy", at(2))
     assert watch.accepted("legacy") is False
     assert watch.open_for("legacy", at(2)) == 30

@@ -138,7 +138,7 @@ def test_a_browser_is_described_in_fixed_words(site, agent, shown):
     ("call", "error", "reason"),
     [
         ("logins.burn", StoreError("gone"), "store_unavailable"),
-        ("connections.open_session", StoreError("gone"), "store_unavailable"),
+        ("connections.load", StoreError("gone"), "store_unavailable"),
         ("provider.redeem", ScopeMissing("vso.profile"), "scope_missing"),
         ("provider.redeem", AppFault("invalid_client"), "app_fault"),
         ("provider.redeem", VaultError("away", reason="missing"), "vault_unavailable"),

@@ -136,6 +136,9 @@ HOSTILE = [
 ]
 
 
+NO_MORE = {"next": None, "prev": None}
+
+
 def leaves(value, path=()):
     """The path of every string inside: the places where an attacker could write."""
     if isinstance(value, dict | list):
@@ -276,7 +279,7 @@ def test_no_page_has_a_script_an_inline_style_or_another_origin_in_it(pages, tem
 @pytest.mark.parametrize("template", VIEWS)
 def test_an_empty_list_says_what_that_may_mean(pages, template):
     data = sample(template)
-    page = Page(render(pages, template, {**data, "model": {"items": []}}))
+    page = Page(render(pages, template, {**data, "model": NO_MORE | {"items": []}}))
 
     assert "table" not in page.tags
     assert page.shows("No ")
@@ -284,7 +287,7 @@ def test_an_empty_list_says_what_that_may_mean(pages, template):
 
 
 def test_an_empty_list_of_organizations_names_the_wrong_account_and_tenant(pages):
-    page = Page(render(pages, "dashboard.html", {**sample("dashboard.html"), "model": {"items": []}}))
+    page = Page(render(pages, "dashboard.html", {**sample("dashboard.html"), "model": NO_MORE | {"items": []}}))
 
     assert page.shows("another account or another tenant")
 
@@ -308,7 +311,7 @@ def test_a_page_of_what_is_unknown_still_renders(pages, template, item):
     }
     data = sample(template)
     bare = item | dict.fromkeys(optional)
-    page = Page(render(pages, template, {**data, "model": {"items": [bare]}}))
+    page = Page(render(pages, template, {**data, "model": NO_MORE | {"items": [bare]}}))
 
     assert "None" not in re.findall(r"\w+", page.text)
 
@@ -323,7 +326,7 @@ def test_a_page_of_what_is_unknown_still_renders(pages, template, item):
 )
 def test_a_build_is_finished_running_or_queued(pages, change, words):
     data = sample("builds.html")
-    page = Page(render(pages, "builds.html", {**data, "model": {"items": [BUILD | change]}}))
+    page = Page(render(pages, "builds.html", {**data, "model": NO_MORE | {"items": [BUILD | change]}}))
 
     assert page.shows(words)
 
@@ -331,7 +334,7 @@ def test_a_build_is_finished_running_or_queued(pages, change, words):
 def test_a_build_that_is_over_is_not_called_queued_where_its_times_are_missing(pages):
     data = sample("builds.html")
     times = {"status": "completed", "result": "failed", "queued_at": None, "started_at": None, "finished_at": None}
-    page = Page(render(pages, "builds.html", {**data, "model": {"items": [BUILD | times]}}))
+    page = Page(render(pages, "builds.html", {**data, "model": NO_MORE | {"items": [BUILD | times]}}))
 
     assert page.shows("failed")
     assert "queued" not in page.text
@@ -339,14 +342,16 @@ def test_a_build_that_is_over_is_not_called_queued_where_its_times_are_missing(p
 
 def test_a_work_item_without_a_title_has_a_dash(pages):
     data = sample("work_items.html")
-    page = Page(render(pages, "work_items.html", {**data, "model": {"items": [WORK_ITEM | {"title": ""}]}}))
+    page = Page(render(pages, "work_items.html", {**data, "model": NO_MORE | {"items": [WORK_ITEM | {"title": ""}]}}))
 
     assert page.shows("—")
 
 
 def test_a_work_item_of_nobody_is_unassigned(pages):
     data = sample("work_items.html")
-    page = Page(render(pages, "work_items.html", {**data, "model": {"items": [WORK_ITEM | {"assigned_to": None}]}}))
+    page = Page(
+        render(pages, "work_items.html", {**data, "model": NO_MORE | {"items": [WORK_ITEM | {"assigned_to": None}]}})
+    )
 
     assert page.shows("Unassigned")
 
