@@ -37,6 +37,10 @@ class Checkout:
         path.write_text(text)
         return path
 
+    def git_init(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.git("init", "--quiet")
+
     def git(self, *arguments: str) -> None:
         person = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "commit.gpgsign=false")
         subprocess.run(["git", "-C", self.root, *person, *arguments], check=True, capture_output=True)
@@ -57,7 +61,7 @@ def checkout(tmp_path: Path) -> Checkout:
     made.write("tests/test_models.py")
     made.write(".gitignore", "local.settings.json\n/.run/\n")
     made.write(".funcignore", ".git*\n.funcignore\ntests\npyproject.toml\n")
-    made.git("init", "--quiet")
+    made.git_init()
     made.commit()
     return made
 
