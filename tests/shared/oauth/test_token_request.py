@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -9,6 +10,8 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.errors import (
     AppFault,
@@ -440,3 +443,26 @@ def test_a_silent_or_dripping_answer_ends_in_time(serve: Serve) -> None:
         with pytest.raises(Unavailable):
             bounded_post(new_session(), server.url, {}, 0.5)
         assert time.monotonic() - began < 1.4
+
+
+scraps = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+names = st.sampled_from([*TOKENS, "error", "Error", "error_description", "id_token"]) | st.text(max_size=5)
+words = st.sampled_from(["invalid_grant", "invalid_client", "invalid_request", "access_denied", "bearer", "3599", "at"])
+answers = st.dictionaries(names, words | scraps | st.lists(scraps, max_size=2), max_size=6)
+bodies = st.binary(max_size=80) | st.one_of(answers, answers.map(lambda it: TOKENS | it), scraps).map(
+    lambda it: json.dumps(it).encode()
+)
+types = st.sampled_from(["application/json", "application/json; charset=utf-8", "text/html", ""]) | st.text(max_size=9)
+
+
+@given(st.integers(100, 599), types, st.text(max_size=9), bodies)
+def test_any_answer_at_all_is_tokens_or_a_provider_error(status: int, kind: str, wait: str, body: bytes) -> None:
+    """And tokens are fit for a header, with a lifetime within its limits, from a 200 alone."""
+    try:
+        tokens = parse(status=status, body=body, headers={"Content-Type": kind, "Retry-After": wait})
+    except ProviderError:
+        return
+    assert status == 200
+    assert re.fullmatch("[!-~]+", tokens.access_token)
+    assert tokens.refresh_token is None or re.fullmatch("[!-~]+", tokens.refresh_token)
+    assert timedelta(seconds=60) <= tokens.lifetime <= timedelta(hours=24)

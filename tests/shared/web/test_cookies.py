@@ -5,6 +5,8 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.custody.sign_in import SessionKey
 from shared.custody.sign_out import REVOCATIONS_TOLD, Receipt
@@ -19,6 +21,25 @@ RING = Keyring([b"1" * 32])
 SECRET = "s" * 43
 USER = "0123456789abcdef" * 2
 VALUE = USER + SECRET
+
+pieces = st.sampled_from(
+    [
+        "__Host-session",
+        "gatehouse-session",
+        "__Host-signin-0badcafe",
+        "=",
+        ";",
+        "; ",
+        "\t",
+        '"',
+        ",",
+        VALUE,
+        VALUE[:-1],
+        "%",
+    ]
+)
+headers = st.lists(pieces | st.text(max_size=8), max_size=12).map("".join)
+"""Cookie headers that are made of what we look for, in any order, with anything between."""
 
 
 def login(**changes):
@@ -264,3 +285,26 @@ def test_a_cookie_header_is_read_byte_for_byte():
         ("", "e"),
         ("f", "g=h"),
     ]
+
+
+@given(headers)
+def test_any_cookie_header_is_read_without_an_error_and_as_one_identity_or_none(header):
+    """An identity is there only where exactly one pair of that name is well formed, whatever stands around it."""
+    for cookies in (Cookies(secure=True), Cookies(secure=False)):
+        key = cookies.read_session(header)
+        named = [
+            part.strip(" \t") for part in header.split(";") if part.strip(" \t").startswith(f"{cookies.session_name}=")
+        ]
+        if key is None:
+            assert len(named) != 1 or not re.fullmatch(r"[^=]+=[0-9a-f]{32}[A-Za-z0-9_-]{43}", named[0])
+        else:
+            assert named == [f"{cookies.session_name}={key.user_id}{key.secret}"]
+
+
+@given(headers, st.text(max_size=50))
+def test_no_made_up_cookie_header_holds_a_sign_in(header, state):
+    cookies = Cookies(secure=True)
+    with pytest.raises(SignInExpired):
+        cookies.open_sign_in(header, state, RING, NOW)
+    for name in cookies.surplus_sign_ins(header, RING):
+        assert re.fullmatch(r"[A-Za-z0-9_-]+", name)
