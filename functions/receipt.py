@@ -3,6 +3,7 @@
 import azure.functions as func
 
 from functions import _entry
+from shared.errors import NoReceipt
 from shared.models import examples
 from shared.models.views import SignOutReceipt
 from shared.web import farewell
@@ -13,7 +14,9 @@ from shared.web.visit import Visit
 blueprint = func.Blueprint()
 
 
-@_entry.anyone(blueprint, "auth/receipt", "GET", "HEAD", answers=Body(SignOutReceipt, {200: examples.RECEIPT}))
+@_entry.anyone(
+    blueprint, "auth/receipt", "GET", "HEAD", answers=Body(SignOutReceipt, {200: examples.RECEIPT}, (NoReceipt,))
+)
 def receipt(visit: Visit) -> Answer:
     """What was destroyed here, revoked there, is still retried, and what only the person can withdraw."""
     return visit.view("receipt.html", farewell.receipt(visit))
