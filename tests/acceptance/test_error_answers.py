@@ -119,7 +119,7 @@ def judge(reply: Reply, accept: str | None, status: int, kind: str, *, page_of_i
     assert reply.header("vary") == "Accept, Cookie"
     if ACCEPTS[accept] == PROBLEM:
         problem = json.loads(text)
-        assert set(problem) - {"problems"} == MEMBERS
+        assert set(problem) - {"problems", "parameter"} == MEMBERS
         assert ("problems" in problem) == (kind == "not-configured")
         assert problem["type"] == f"urn:gatehouse:problem:{kind}"
         assert problem["status"] == status

@@ -49,7 +49,7 @@ def name_of(node: ast.expr) -> str:
         ("refresh", {"shared.custody.refresh:_call"}),
         ("take_lease", {"shared.custody.refresh:_lease"}),
         ("save_tokens", {"shared.custody.refresh:_save_or_yield"}),
-        ("open_session", {"shared.custody.sign_in:_store"}),
+        ("open_session", {"shared.custody.sign_in:_open"}),
         ("reseal", {"shared.custody.tick:_renew"}),
         (
             "token_properties",

@@ -119,7 +119,7 @@ def lives(host: Host, cookies: dict[str, str]) -> bool:
 
 @pytest.mark.acceptance("V1")
 def test_whatever_the_endpoint_does_both_tokens_are_revoked_in_the_end(
-    fleet: Fleet, calm: Host, simulator: Simulator, share: Callable[[int], int], evidence: Report, case: Case
+    fleet: Fleet, calm: Host, simulator: Simulator, share: Callable[[int], int], evidence: Report, fault_case: Case
 ) -> None:
     """The session is dead at once; then the timer goes on until it is done, for hours if need be."""
     cases = list(UPSTREAM_FAULTS.items())[: share(0)]
@@ -139,7 +139,7 @@ def test_whatever_the_endpoint_does_both_tokens_are_revoked_in_the_end(
     injected = rules_injected(simulator)
     for (fault, leaver), count_of in zip(leavers.items(), injected, strict=True):
         observed = left_of(fleet, simulator, leaver.name, users[fault])
-        case(f"V1 endpoint: {fault}", injected=count_of, expected=[], observed=observed)
+        fault_case(f"V1 endpoint: {fault}", injected=count_of, expected=[], observed=observed)
     evidence(cases=len(cases), faults=sum(injected), processes=[calm.child.process.pid])
 
 
@@ -207,7 +207,7 @@ def test_what_waits_is_sealed(fleet: Fleet, calm: Host, simulator: Simulator) ->
 
 @pytest.mark.acceptance("V1")
 def test_a_process_killed_in_a_sign_out_leaves_nothing_alive(
-    fleet: Fleet, calm: Host, simulator: Simulator, share: Callable[[int], int], evidence: Report, case: Case
+    fleet: Fleet, calm: Host, simulator: Simulator, share: Callable[[int], int], evidence: Report, fault_case: Case
 ) -> None:
     """Either the session has ended, or the person presses again; from there the timer needs nobody."""
     points = list(KILLED_SIGNING_OUT)[: share(1)]
@@ -228,14 +228,14 @@ def test_a_process_killed_in_a_sign_out_leaves_nothing_alive(
     fleet.settle(calm, users)
     for point, leaver, user in zip(points, leavers, users, strict=True):
         observed = left_of(fleet, simulator, leaver.name, user)
-        case(f"V1 sign-out killed at {point}", injected=1, expected=[], observed=observed)
+        fault_case(f"V1 sign-out killed at {point}", injected=1, expected=[], observed=observed)
     assert fleet.findings([calm]) == []
     evidence(cases=len(points), faults=len(points), processes=[it.host.child.process.pid for it in doomed])
 
 
 @pytest.mark.acceptance("V1")
 def test_a_timer_killed_at_a_revocation_is_followed_by_one_that_finishes(
-    fleet: Fleet, calm: Host, simulator: Simulator, share: Callable[[int], int], evidence: Report, case: Case
+    fleet: Fleet, calm: Host, simulator: Simulator, share: Callable[[int], int], evidence: Report, fault_case: Case
 ) -> None:
     """The endpoint was down at the sign-out; the first run after it dies, the next one settles."""
     points = KILLED_IN_THE_TIMER[: share(2)]
@@ -256,7 +256,7 @@ def test_a_timer_killed_at_a_revocation_is_followed_by_one_that_finishes(
     assert refused == 2 * len(points)
     for point, leaver, user in zip(points, leavers, users, strict=True):
         observed = left_of(fleet, simulator, leaver.name, user)
-        case(f"V1 timer killed at {point}", injected=1, expected=[], observed=observed)
+        fault_case(f"V1 timer killed at {point}", injected=1, expected=[], observed=observed)
     assert fleet.findings([calm]) == []
     evidence(cases=len(points), faults=refused + len(points), processes=[it.host.child.process.pid for it in doomed])
 
