@@ -55,7 +55,7 @@ class Wrong:
 
 FORM = ("Content-Type: application/x-www-form-urlencoded", "Sec-Fetch-Site: same-origin")
 WRONG = {
-    "a bad number": Wrong(400, "bad-request", "/org/fabrikam/projects?top=many", signed_in=True),
+    "a bad number": Wrong(400, "bad-parameter", "/org/fabrikam/projects?top=many", signed_in=True),
     "a bad name": Wrong(400, "bad-request", "/org/-x/projects", signed_in=True),
     "a bad encoding": Wrong(400, "bad-request", "/auth/login?return_to=%zz"),
     "a long query": Wrong(414, "too-large", f"/dashboard?{'x' * 5000}", signed_in=True),
