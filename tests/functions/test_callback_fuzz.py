@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote, urlencode
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from tests import raw_http
@@ -36,6 +36,7 @@ def test_a_made_up_callback_never_yields_a_session_nor_a_server_error(
         max_examples=FULL if full else SLICE,
         derandomize=not full,
         database=None,
+        phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
     @given(queries, cookies, st.booleans())

@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -100,7 +100,14 @@ def test_every_answer_to_any_request_is_in_the_contract(
     for kind, part in parts.items():
         count = -(-wanted * part // 10)
 
-        @settings(max_examples=count, derandomize=not full, database=None, suppress_health_check=list(HealthCheck))
+        @settings(
+            max_examples=count,
+            derandomize=not full,
+            database=None,
+            phases=[Phase.generate],
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+        )
         @given(cases(operation, kind, ada.places), st.integers(0, 2**64))
         def fuzz(case: schemathesis.Case, salt: int) -> None:
             _judge(ada, kind, case, salt, asked)  # noqa: B023 - it runs within its round
