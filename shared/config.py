@@ -1,5 +1,6 @@
 """Settings, read once: all problems are reported together, by name, never by value (design, Settings)."""
 
+import binascii
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,13 @@ HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 def without_default_port(origin: str) -> str:
     """The origin as browsers write it: they leave out 443 of https and 80 of http (WHATWG URL section 4.1)."""
     return origin.removesuffix(":443" if origin.startswith("https://") else ":80")
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return bool(binascii.a2b_base64(text, strict_mode=True))
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +122,7 @@ class _Reader:
             ),
             encryption_keys=self._keys(),
             token_store_url=self._origin("TOKEN_STORE_URL", "", may_have_path=True) or None,
-            storage_connection_string=self._text("AzureWebJobsStorage") or None,
+            storage_connection_string=self._connection_string(),
             azure_client_id=self._text("AZURE_CLIENT_ID") or None,
             key_vault_url=self._vault(),
             session_lifetime=timedelta(hours=self._number("SESSION_LIFETIME_HOURS", 24, 1, 24 * 90)),
@@ -200,6 +208,16 @@ class _Reader:
         scheme, authority = match["scheme"].lower(), match["authority"].lower()
         self._unless(scheme == "https" or match["host"].lower() in LOOPBACK, name, "must be https except on loopback")
         return without_default_port(f"{scheme}://{authority}") + match["path"]
+
+    def _connection_string(self) -> str | None:
+        """Checked here, because the SDK would refuse it before there is anything that could show a page."""
+        text = self._text("AzureWebJobsStorage")
+        parts = {name.strip().lower(): value for name, _, value in (part.partition("=") for part in text.split(";"))}
+        by_key = bool(parts.get("accountname")) and _is_base64(parts.get("accountkey", ""))
+        by_signature = bool(parts.get("sharedaccesssignature")) and bool(parts.get("tableendpoint"))
+        valid = by_key or by_signature or text.lower() == "usedevelopmentstorage=true"
+        self._unless(valid or not text, "AzureWebJobsStorage", "is no connection string of a storage account")
+        return text or None
 
     def _support_url(self) -> str | None:
         text = self._text("SUPPORT_URL")

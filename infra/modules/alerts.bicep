@@ -132,7 +132,7 @@ var logAlerts = [
     query: loadTextContent('alerts/revocation-overdue.kql')
     severity: 2
     frequency: 'PT15M'
-    window: 'PT1H'
+    window: 'PT2H' // every user is looked at within the hour, and only then is the age told
     atLeast: 1
   }
   {

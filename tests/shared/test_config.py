@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from azure.data.tables import TableServiceClient
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,7 +97,15 @@ READ = [
         lambda config: config.token_store_url,
         "https://a.table.core.windows.net",
     ),
-    ("AzureWebJobsStorage", "other", lambda config: config.storage_connection_string, "other"),
+    *(
+        ("AzureWebJobsStorage", text, lambda config: config.storage_connection_string, text)
+        for text in (
+            "UseDevelopmentStorage=true",
+            "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=a2V5;EndpointSuffix=core.windows.net",
+            "AccountName=a;AccountKey=a2V5;TableEndpoint=http://127.0.0.1:10002/a;",
+            "TableEndpoint=https://a.table.core.windows.net;SharedAccessSignature=sv=2024&sig=x",
+        )
+    ),
     ("SESSION_LIFETIME_HOURS", "48", lambda config: config.session_lifetime, timedelta(hours=48)),
     ("SESSION_IDLE_HOURS", "1", lambda config: config.session_idle, timedelta(hours=1)),
     ("SESSIONS_NOT_BEFORE", "2026-11-24T12:00:00Z", lambda config: config.sessions_not_before, NOW),
@@ -165,6 +174,11 @@ WRONG = [
     ("TOKEN_ENCRYPTION_KEY", KEY + "00"),
     ("TOKEN_STORE_URL", "canary"),
     ("TOKEN_STORE_URL", "http://canary.table.core.windows.net"),
+    ("AzureWebJobsStorage", "canary"),
+    ("AzureWebJobsStorage", "AccountName=canary"),
+    ("AzureWebJobsStorage", "AccountName=a;AccountKey=can ary"),
+    ("AzureWebJobsStorage", "AccountKey=a2V5;TableEndpoint=https://canary.example"),
+    ("AzureWebJobsStorage", "SharedAccessSignature=canary"),
     ("SESSION_LIFETIME_HOURS", "canary"),
     ("SESSION_LIFETIME_HOURS", "0"),
     ("SESSION_IDLE_HOURS", "-1"),
@@ -209,6 +223,11 @@ def test_a_store_is_required_of_one_kind_or_the_other():
     rest = {key: text for key, text in GOOD.items() if key != "AzureWebJobsStorage"}
     assert names(problems(rest)) == ["TOKEN_STORE_URL"]
     assert Config.from_env(rest | {"TOKEN_STORE_URL": "https://a.table.core.windows.net"}, now=NOW)
+
+
+@pytest.mark.parametrize("text", [value for name, value, *_ in READ if name == "AzureWebJobsStorage"])
+def test_a_connection_string_that_is_taken_is_good_enough_for_the_sdk(text):
+    assert TableServiceClient.from_connection_string(text)
 
 
 def test_with_a_vault_the_settings_that_it_replaces_must_be_absent():
