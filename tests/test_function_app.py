@@ -40,6 +40,11 @@ def test_the_app_has_exactly_these_functions(indexed) -> None:
     assert set(indexed) == {*ROUTES, TIMER}
 
 
+def test_every_module_of_functions_is_one_function_of_its_name(indexed) -> None:
+    """The smoke test after a deployment counts them by their files."""
+    assert set(indexed) == {path.stem for path in (ROOT / "functions").glob("[!_]*.py")}
+
+
 @pytest.mark.parametrize("name", ROUTES)
 def test_each_page_has_its_settled_route(indexed, name: str) -> None:
     assert indexed[name].route == ROUTES[name]

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
 from tests.local_vault import LocalVault
-from tests.moving_clock import BUILDER, MovingClock
 from tests.site import Browser, Host, Site
+from tools.chaos.clock import SERVICES, MovableClock
 from tools.chaos.volley import Reply, Shot, volley
 from tools.run import processes
 
@@ -24,7 +24,7 @@ class Fleet:
 
     site: Site
     vault: LocalVault
-    clock: MovingClock
+    clock: MovableClock
     hosts: dict[str, Host] = field(default_factory=dict)
 
     def launch(self, *names: str, **settings: str | None) -> list[Host]:
@@ -32,7 +32,7 @@ class Fleet:
         started = {}
         for name in names:
             environment = self.vault.environment(name) | self.clock.setting | settings
-            started[name] = self.site.launch_host(services=BUILDER, **environment)
+            started[name] = self.site.launch_host(services=SERVICES, **environment)
         for host in started.values():
             processes.wait_listening(host.child)
         self.hosts |= started
@@ -40,8 +40,8 @@ class Fleet:
 
     def jump(self, seconds: float) -> None:
         """Move the application's clock and that of the token service."""
-        self.clock.advance(seconds)
-        self.site.simulator.settings(clock_offset=self.clock.ahead)
+        self.clock.advance(timedelta(seconds=seconds))
+        self.site.simulator.settings(clock_offset=self.clock.ahead.total_seconds())
 
     def person_at(self, host: Host, provider: str = "azure-devops") -> Browser:
         """Somebody new who signs in there."""
@@ -60,7 +60,7 @@ class Fleet:
 
     def now(self) -> str:
         """The application's time, as events tell it."""
-        ahead = datetime.now(UTC) + timedelta(seconds=self.clock.ahead)
+        ahead = self.clock.now()
         return ahead.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def events(self, name: str, since: str = "") -> list[dict[str, Any]]:

@@ -15,9 +15,9 @@ from azure.data.tables import TableServiceClient
 from tests import raw_http
 from tests.acceptance.signing_in import under_way
 from tests.evidence import Report
-from tests.moving_clock import BUILDER, MovingClock
 from tests.route_table import Page, pages
 from tests.site import Browser, Simulator, Site, tick
+from tools.chaos.clock import SERVICES, MovableClock
 from tools.chaos.storage_proxy import StorageProxy
 from tools.simulator import defaults
 
@@ -30,9 +30,9 @@ UNAVAILABLE = {"status": 503}
 class Stage:
     """Two processes on one clock, whose store can be cut off."""
 
-    def __init__(self, site: Site, storage: StorageProxy, simulator: Simulator, clock: MovingClock) -> None:
+    def __init__(self, site: Site, storage: StorageProxy, simulator: Simulator, clock: MovableClock) -> None:
         self.site, self.storage, self.simulator, self.clock = site, storage, simulator, clock
-        options = {"services": BUILDER, **clock.setting, "AzureWebJobsStorage": storage.connection_string}
+        options = {"services": SERVICES, **clock.setting, "AzureWebJobsStorage": storage.connection_string}
         self.host = site.start_host(**options)
         self.twin = site.start_host(**options)
 
@@ -62,7 +62,7 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def built(site: Site, storage: StorageProxy, tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    clock = MovingClock(Path(tmp_path_factory.mktemp("clock"), "offset"))
+    clock = MovableClock(Path(tmp_path_factory.mktemp("clock"), "offset"))
     clock.move_to(NOW)
     return Stage(site, storage, site.simulator, clock)
 

@@ -11,9 +11,9 @@ from azure.data.tables import TableServiceClient
 from shared.sealing import id_of, key_id_of
 from tests.conftest import empty_tables
 from tests.local_vault import ENCRYPTION_KEY, LEGACY_SECRET, LocalVault, start_vault
-from tests.moving_clock import MovingClock
 from tests.site import KEY, Browser, Host, Site, start_site, tick
 from tests.vault_fleet import FRESH, Fleet, pages, statuses
+from tools.chaos.clock import MovableClock
 from tools.simulator import defaults
 
 HOUR = 3600
@@ -40,7 +40,7 @@ def site(azurite: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
 @pytest.fixture(scope="module")
 def fleet(site: Site, vault: LocalVault, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
     """Two processes; more come as tests want them."""
-    fleet = Fleet(site, vault, MovingClock(tmp_path_factory.mktemp("clock") / "clock"))
+    fleet = Fleet(site, vault, MovableClock(tmp_path_factory.mktemp("clock") / "clock"))
     fleet.launch("first", "second")
     return fleet
 

@@ -12,8 +12,8 @@ import pytest
 
 from tests import raw_http
 from tests.evidence import Report
-from tests.moving_clock import BUILDER, MovingClock
 from tests.site import Browser, Host, Simulator, Site
+from tools.chaos.clock import SERVICES, MovableClock
 
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
@@ -26,7 +26,7 @@ PROCESSES = 2
 class Group:
     """Processes of one setting; the timer never runs."""
 
-    clock: MovingClock
+    clock: MovableClock
     hosts: list[Host]
 
     def sign_in(self) -> "Visitor":
@@ -70,9 +70,9 @@ def start(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call
     started: list[Host] = []
 
     def group(**settings: str) -> Group:
-        clock = MovingClock(Path(tmp_path_factory.mktemp("clock"), "offset"))
+        clock = MovableClock(Path(tmp_path_factory.mktemp("clock"), "offset"))
         clock.move_to(NO_TIME)
-        hosts = [site.start_host(services=BUILDER, **clock.setting, **settings) for _ in range(PROCESSES)]
+        hosts = [site.start_host(services=SERVICES, **clock.setting, **settings) for _ in range(PROCESSES)]
         started.extend(hosts)
         return Group(clock, hosts)
 

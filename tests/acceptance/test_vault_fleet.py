@@ -10,9 +10,9 @@ import pytest
 from shared.sealing import id_of
 from tests.conftest import empty_tables
 from tests.local_vault import ENCRYPTION_KEY, ENTRA_SECRET, LEGACY_SECRET, NAMES, LocalVault, start_vault
-from tests.moving_clock import MovingClock
 from tests.site import Browser, Simulator, Site, start_site, tick
 from tests.vault_fleet import FRESH, Fleet, pages, statuses
+from tools.chaos.clock import MovableClock
 from tools.chaos.volley import Reply, Shot, volley
 from tools.simulator import defaults
 
@@ -42,7 +42,7 @@ def site(azurite: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
 
 @pytest.fixture(scope="module")
 def running(site: Site, vault: LocalVault, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
-    fleet = Fleet(site, vault, MovingClock(tmp_path_factory.mktemp("clock") / "clock"))
+    fleet = Fleet(site, vault, MovableClock(tmp_path_factory.mktemp("clock") / "clock"))
     fleet.launch(*EIGHT, ALLOWED_TENANTS=CONTOSO)
     return fleet
 
@@ -50,7 +50,7 @@ def running(site: Site, vault: LocalVault, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 def fleet(running: Fleet, simulator: Simulator) -> Fleet:
     """All well again, and every process knows the secrets of now."""
-    simulator.settings(clock_offset=running.clock.ahead)
+    simulator.settings(clock_offset=running.clock.ahead.total_seconds())
     running.vault.well()
     running.jump(FRESH)
     warm = volley(Shot(f"{host.url}/auth/login/{way}") for host in running.hosts.values() for way in PROVIDERS)
@@ -269,7 +269,7 @@ def test_a_secret_in_trouble_serves_from_memory_and_is_told(fleet: Fleet, troubl
 def test_in_a_steady_state_each_secret_is_asked_for_every_five_minutes(fleet: Fleet, evidence) -> None:
     """Twice in ten minutes by each process, whatever the number of requests; and the timer's report counts days."""
     people = fleet.people()
-    ends = fleet.clock.ahead + time.time() + 20 * 86_400 + 3600
+    ends = fleet.clock.now().timestamp() + 20 * 86_400 + 3600
     fleet.vault.put(LEGACY_SECRET, defaults.CLIENT_SECRET, exp=int(ends))
     before = fleet.vault.last()
     for _ in range(20):

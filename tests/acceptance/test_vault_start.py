@@ -9,9 +9,9 @@ import requests
 
 from tests.conftest import empty_tables
 from tests.local_vault import ENCRYPTION_KEY, ENTRA_SECRET, LEGACY_SECRET, LocalVault, start_vault
-from tests.moving_clock import MovingClock
 from tests.site import Browser, Host, start_site
 from tests.vault_fleet import Fleet
+from tools.chaos.clock import MovableClock
 from tools.chaos.volley import Shot, volley
 from tools.vault.protocol import CHALLENGE
 
@@ -57,7 +57,7 @@ def started(azurite: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     vault = start_vault(folder)
     site = start_site(folder, azurite)
     site.simulator.settings(people_count=1000)
-    fleet = Fleet(site, vault, MovingClock(folder / "clock"))
+    fleet = Fleet(site, vault, MovableClock(folder / "clock"))
     (well,) = fleet.launch("well")
     person = fleet.person_at(well)
     vault.faults(

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-import function_app
 from tests.infra.cloud import ROOT, Cloud
 from tools.local_host.certificate import certificate_files
 
@@ -86,10 +85,6 @@ def deployed(cloud: Cloud) -> Iterator[Deployed]:
 def run(cloud: Cloud, deployed: Deployed, **environment: str) -> tuple[int, str]:
     ran = cloud.run("postdeploy", SSL_CERT_FILE=str(deployed.certificate), **environment)
     return ran.code, ran.output
-
-
-def test_every_module_of_functions_is_one_function_of_its_name() -> None:
-    assert sorted(function.get_function_name() for function in function_app.app.get_functions()) == FUNCTIONS
 
 
 def test_a_deployment_that_works_passes_and_the_master_key_is_seen_by_the_host_alone(

@@ -1,11 +1,14 @@
-"""A clock that the starter moves: `--services tools.chaos.clock:services` is `points`, ahead by a file's seconds."""
+"""A clock that the starter moves while hosts run: `--services tools.chaos.clock:services`.
+
+With traps set it has the named points of `points` too.
+"""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from shared.services import Services
-from tools.chaos import points
+from shared.services import Services, build_services
+from tools.chaos import arming, points
 
 SETTING = "GATEHOUSE_CLOCK"
 SERVICES = "tools.chaos.clock:services"
@@ -42,6 +45,7 @@ class MovableClock:
 
 
 def services(environ: Mapping[str, str], *, now: Callable[[], datetime]) -> Services:
-    """The application with named points, by the clock of the file."""
+    """The application by the clock of the file."""
     file = Path(environ[SETTING])
-    return points.services(environ, now=lambda: now() + timedelta(seconds=float(file.read_text())))
+    build = points.services if arming.SETTING in environ else build_services
+    return build(environ, now=lambda: now() + timedelta(seconds=float(file.read_text())))
