@@ -8,6 +8,7 @@ without a word, the reaper ends what is left.
 from __future__ import annotations
 
 import atexit
+import itertools
 import os
 import random
 import re
@@ -25,7 +26,8 @@ from pathlib import Path
 LISTENING = re.compile(r"Listening on (https?://\S+)")
 STOP_SECONDS = 5.0
 POLL_SECONDS = 0.05
-PORTS = (12_000, 32_000)
+PORTS = range(12_000, 32_000)
+_turns = itertools.count(random.randrange(len(PORTS)))
 TAIL_LINES = 20
 
 
@@ -170,12 +172,11 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 def free_port(host: str = "127.0.0.1") -> int:
     """A port that was free a moment ago; where a child takes port 0 itself, prefer that.
 
-    From below the range of outgoing connections: one of those would take it before the child does.
+    From below the range of outgoing connections: one of those would take it before the child does. One after the other
+    from a random start, so that what was given away and not taken yet is not given again.
     """
-    while True:
-        port = random.randrange(*PORTS)
-        if is_free(port, host):
-            return port
+    ports = (PORTS[turn % len(PORTS)] for turn in _turns)
+    return next(port for port in ports if is_free(port, host))
 
 
 def _tail_of(child: Child) -> str:
