@@ -1,10 +1,11 @@
-"""Shared by acceptance tests: a host whose operations on the store are counted."""
+"""Shared by acceptance tests: a host whose operations on the store are counted, and a strict vault."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import pytest
 
+from tests.local_vault import LocalVault, start_vault
 from tests.site import Browser, Host, Simulator, Site
 from tools.chaos.storage_proxy import StorageProxy
 
@@ -28,6 +29,14 @@ def ada(counted: Host) -> Browser:
     browser = Browser(counted.url)
     browser.sign_in("ada")
     return browser
+
+
+@pytest.fixture(scope="module")
+def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalVault]:
+    """A vault in good health, with the three secrets of the site."""
+    started = start_vault(tmp_path_factory.mktemp("vault"))
+    yield started
+    started.child.stop()
 
 
 class Untouched:

@@ -1,7 +1,6 @@
 """Keys and client secrets replaced while processes run: who knows the new one first, when the old one may go."""
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,9 +8,8 @@ import pytest
 from azure.data.tables import TableServiceClient
 
 from shared.sealing import id_of, key_id_of
-from tests.conftest import empty_tables
-from tests.local_vault import ENCRYPTION_KEY, LEGACY_SECRET, LocalVault, start_vault
-from tests.site import KEY, Browser, Host, Site, start_site, tick
+from tests.local_vault import ENCRYPTION_KEY, LEGACY_SECRET, LocalVault
+from tests.site import KEY, Browser, Host, Site, tick
 from tests.vault_fleet import FRESH, Fleet, pages, statuses
 from tools.chaos.clock import MovableClock
 from tools.simulator import defaults
@@ -22,24 +20,9 @@ VAULT_CALLS = {"path": "^/secrets"}
 
 
 @pytest.fixture(scope="module")
-def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalVault]:
-    started = start_vault(tmp_path_factory.mktemp("vault"))
-    yield started
-    started.child.stop()
-
-
-@pytest.fixture(scope="module")
-def site(azurite: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    empty_tables(azurite)
-    started = start_site(tmp_path_factory.mktemp("site"), azurite)
-    started.simulator.settings(people_count=1000)
-    yield started
-    started.stop()
-
-
-@pytest.fixture(scope="module")
 def fleet(site: Site, vault: LocalVault, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
     """Two processes; more come as tests want them."""
+    site.simulator.settings(people_count=1000)
     fleet = Fleet(site, vault, MovableClock(tmp_path_factory.mktemp("clock") / "clock"))
     fleet.launch("first", "second")
     return fleet

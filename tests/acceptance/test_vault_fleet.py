@@ -2,15 +2,13 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
 
 from shared.sealing import id_of
-from tests.conftest import empty_tables
-from tests.local_vault import ENCRYPTION_KEY, ENTRA_SECRET, LEGACY_SECRET, NAMES, LocalVault, start_vault
-from tests.site import Browser, Simulator, Site, start_site, tick
+from tests.local_vault import ENCRYPTION_KEY, ENTRA_SECRET, LEGACY_SECRET, NAMES, LocalVault
+from tests.site import Browser, Simulator, Site, tick
 from tests.vault_fleet import FRESH, Fleet, pages, statuses
 from tools.chaos.clock import MovableClock
 from tools.chaos.volley import Reply, Shot, volley
@@ -25,23 +23,8 @@ DUE_SOON = 3600 - 4 * 60
 
 
 @pytest.fixture(scope="module")
-def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalVault]:
-    started = start_vault(tmp_path_factory.mktemp("vault"))
-    yield started
-    started.child.stop()
-
-
-@pytest.fixture(scope="module")
-def site(azurite: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    empty_tables(azurite)
-    started = start_site(tmp_path_factory.mktemp("site"), azurite)
-    started.simulator.settings(people_count=1000)
-    yield started
-    started.stop()
-
-
-@pytest.fixture(scope="module")
 def running(site: Site, vault: LocalVault, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
+    site.simulator.settings(people_count=1000)
     fleet = Fleet(site, vault, MovableClock(tmp_path_factory.mktemp("clock") / "clock"))
     fleet.launch(*EIGHT, ALLOWED_TENANTS=CONTOSO)
     return fleet

@@ -10,19 +10,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from azure.data.tables import TableServiceClient
 
-from tests.local_vault import NAMES, LocalVault, start_vault
+from tests.local_vault import NAMES, LocalVault
 from tests.site import KEY, Browser, Host, Site, start_site
 from tools.run import azurite
 from tools.simulator import defaults
 
 TOKEN_LIFE = 3600
-
-
-@pytest.fixture(scope="module")
-def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalVault]:
-    started = start_vault(tmp_path_factory.mktemp("vault"))
-    yield started
-    started.child.stop()
 
 
 @pytest.fixture(scope="module")
