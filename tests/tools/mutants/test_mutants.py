@@ -168,7 +168,7 @@ def test_ctrl_c_leaves_nothing_behind(tree: Path) -> None:
             break
     time.sleep(1)  # into the trial that never ends
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=120)
     assert (process.returncode, "stopped" in said) == (130, True), said
     assert list((tree / "build").iterdir()) == []
     assert str(tree) not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
