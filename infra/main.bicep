@@ -215,8 +215,8 @@ param azureDevOpsUrl string = 'https://dev.azure.com'
 @description('Address of the legacy token service.')
 param azureDevOpsIdentityUrl string = 'https://app.vssps.visualstudio.com'
 
-@description('Address of Microsoft Entra ID.')
-param entraAuthorityUrl string = 'https://login.microsoftonline.com'
+@description('Address of Microsoft Entra ID; empty for that of the public cloud.')
+param entraAuthorityUrl string = ''
 
 @description('Application id of the Entra registration; empty without one.')
 param entraClientId string = ''
@@ -288,6 +288,9 @@ var vaultItems = [
 var entraSettings = empty(entraClientId) ? {} : {
   ENTRA_CLIENT_ID: entraClientId
   ENTRA_TENANT_ID: empty(entraTenantId) ? tenant().tenantId : entraTenantId
+}
+var authoritySettings = empty(entraAuthorityUrl) ? {} : {
+  ENTRA_AUTHORITY_URL: entraAuthorityUrl
 }
 var tenantSettings = empty(allowedTenants) ? {} : {
   ALLOWED_TENANTS: allowedTenants
@@ -418,9 +421,28 @@ module privateEndpoints 'modules/private-endpoints.bicep' = if (vnetEnabled) {
     tags: tags
     virtualNetworkResourceId: network!.outputs.resourceId
     subnetResourceId: network!.outputs.endpointsSubnetResourceId
-    hostStorageResourceId: hostStorage.outputs.resourceId
-    tokenStorageResourceId: tokenStorage.outputs.resourceId
-    keyVaultResourceId: keyVault.outputs.resourceId
+    services: [
+      {
+        name: 'host-blob'
+        resourceId: hostStorage.outputs.resourceId
+        groupId: 'blob'
+      }
+      {
+        name: 'host-table'
+        resourceId: hostStorage.outputs.resourceId
+        groupId: 'table'
+      }
+      {
+        name: 'token-table'
+        resourceId: tokenStorage.outputs.resourceId
+        groupId: 'table'
+      }
+      {
+        name: 'vault'
+        resourceId: keyVault.outputs.resourceId
+        groupId: 'vault'
+      }
+    ]
     nameSuffix: resourceToken
   }
 }
@@ -460,7 +482,6 @@ module functionApp 'modules/function-app.bicep' = {
       AZURE_DEVOPS_SIGN_IN: azureDevOpsSignIn
       AZURE_DEVOPS_URL: azureDevOpsUrl
       AZURE_DEVOPS_IDENTITY_URL: azureDevOpsIdentityUrl
-      ENTRA_AUTHORITY_URL: entraAuthorityUrl
       ALLOWED_ORGANIZATIONS: allowedOrganizations
       KEY_VAULT_URL: keyVault.outputs.uri
       TOKEN_STORE_URL: tokenStorage.outputs.tableEndpoint
@@ -472,7 +493,7 @@ module functionApp 'modules/function-app.bicep' = {
       REFRESH_CALLS_PER_SECOND: string(refreshCallsPerSecond)
       APP_NAME: siteTitle
       SUPPORT_URL: supportUrl
-    }, entraSettings, tenantSettings)
+    }, entraSettings, authoritySettings, tenantSettings)
   }
   // The host reads its storage as it starts: the roles, and in a network the private names, come first.
   dependsOn: [

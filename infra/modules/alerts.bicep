@@ -213,13 +213,7 @@ var availabilityAlerts = [
     namespace: 'Microsoft.KeyVault/vaults'
   }
 ]
-var createdGroups = empty(alertEmail) ? [] : [
-  actionGroup.id
-]
-var givenGroups = empty(actionGroupResourceId) ? [] : [
-  actionGroupResourceId
-]
-var actionGroups = concat(createdGroups, givenGroups)
+var actionGroups = concat(empty(alertEmail) ? [] : [actionGroup.id], empty(actionGroupResourceId) ? [] : [actionGroupResourceId])
 
 resource actionGroup 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(alertEmail)) {
   name: actionGroupName
@@ -304,8 +298,8 @@ resource availabilityRules 'Microsoft.Insights/metricAlerts@2018-03-01' = [for a
         }
       ]
     }
-    actions: [for group in actionGroups: {
-      actionGroupId: group
+    actions: [for index in range(0, length(actionGroups)): {
+      actionGroupId: actionGroups[index]
     }]
   }
 }]

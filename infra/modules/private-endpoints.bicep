@@ -13,14 +13,8 @@ param virtualNetworkResourceId string
 @description('Resource id of the endpoints\' subnet.')
 param subnetResourceId string
 
-@description('Resource id of the host\'s storage account.')
-param hostStorageResourceId string
-
-@description('Resource id of the token store\'s account.')
-param tokenStorageResourceId string
-
-@description('Resource id of the vault.')
-param keyVaultResourceId string
+@description('The services, one endpoint each: name, resourceId, and groupId, which is blob, table or vault.')
+param services array
 
 @description('Suffix that makes the names of the endpoints unique in the resource group.')
 param nameSuffix string
@@ -30,32 +24,11 @@ var zoneNames = [
   'privatelink.table.${environment().suffixes.storage}'
   'privatelink.vaultcore.azure.net'
 ]
-var services = [
-  {
-    name: 'host-blob'
-    resourceId: hostStorageResourceId
-    groupId: 'blob'
-    zoneIndex: 0
-  }
-  {
-    name: 'host-table'
-    resourceId: hostStorageResourceId
-    groupId: 'table'
-    zoneIndex: 1
-  }
-  {
-    name: 'token-table'
-    resourceId: tokenStorageResourceId
-    groupId: 'table'
-    zoneIndex: 1
-  }
-  {
-    name: 'vault'
-    resourceId: keyVaultResourceId
-    groupId: 'vault'
-    zoneIndex: 2
-  }
-]
+var zoneIndexes = {
+  blob: 0
+  table: 1
+  vault: 2
+}
 
 resource zones 'Microsoft.Network/privateDnsZones@2024-06-01' = [for zoneName in zoneNames: {
   name: zoneName
@@ -76,7 +49,7 @@ resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01
   }
 }]
 
-resource endpoints 'Microsoft.Network/privateEndpoints@2025-05-01' = [for service in services: {
+resource endpoints 'Microsoft.Network/privateEndpoints@2025-05-01' = [for (service, index) in services: {
   name: 'pep-${service.name}-${nameSuffix}'
   location: location
   tags: tags
@@ -88,7 +61,7 @@ resource endpoints 'Microsoft.Network/privateEndpoints@2025-05-01' = [for servic
       {
         name: service.name
         properties: {
-          privateLinkServiceId: service.resourceId
+          privateLinkServiceId: services[index].resourceId
           groupIds: [
             service.groupId
           ]
@@ -106,7 +79,7 @@ resource zoneGroups 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@202
       {
         name: service.groupId
         properties: {
-          privateDnsZoneId: zones[service.zoneIndex].id
+          privateDnsZoneId: zones[zoneIndexes[service.groupId]].id
         }
       }
     ]

@@ -186,6 +186,12 @@ class Template:
             if node.type == "call_expression":
                 yield node.start_point[0] + 1, _call_name(node), arguments(node)
 
+    def strings(self) -> Iterator[tuple[int, str]]:
+        """Every string with its line; what decorators say is left out."""
+        for node in walk(self._root, but="decorators"):
+            if node.type == "string":
+                yield node.start_point[0] + 1, _text(node)
+
     def local_names(self) -> set[str]:
         """Variables of loops and lambdas."""
         loops = re.findall(r"\[\s*for\s+(?:(\w+)|\((\w+),\s*(\w+)\))\s+in\b", self.source)
@@ -197,11 +203,12 @@ def read(path: Path) -> Template:
     return Template(path, path.read_bytes())
 
 
-def walk(node: Node) -> Iterator[Node]:
-    """The node and all below it, in the order of the source."""
+def walk(node: Node, but: str = "") -> Iterator[Node]:
+    """The node and all below it, in the order of the source, without nodes of one type."""
     yield node
     for child in node.children:
-        yield from walk(child)
+        if child.type != but:
+            yield from walk(child, but)
 
 
 def value(node: Node) -> Value:

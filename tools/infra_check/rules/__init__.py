@@ -3,6 +3,7 @@
 from tools.infra_check.project import Rule
 from tools.infra_check.rules import (
     alerts,
+    compiler_linter,
     compute,
     data_plane,
     documents,
@@ -24,5 +25,6 @@ RULES: tuple[Rule, ...] = (
     *network.RULES,
     *settings.RULES,
     *alerts.RULES,
+    *compiler_linter.RULES,
     *documents.RULES,
 )

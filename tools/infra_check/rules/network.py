@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 
 from tools.infra_check.project import Project, Rule
-from tools.infra_check.template import Code, Value, objects_in
+from tools.infra_check.template import Code, Value, at, objects_in
 
 PRIVATE = {
-    ("hostStorageResourceId", "blob"): "blob",
-    ("hostStorageResourceId", "table"): "table",
-    ("tokenStorageResourceId", "table"): "table",
-    ("keyVaultResourceId", "vault"): "vaultcore",
+    ("hostStorage.outputs.resourceId", "blob"): "blob",
+    ("hostStorage.outputs.resourceId", "table"): "table",
+    ("tokenStorage.outputs.resourceId", "table"): "table",
+    ("keyVault.outputs.resourceId", "vault"): "vaultcore",
 }
 """What gets a private endpoint, and the word in the name of its DNS zone."""
 
@@ -33,11 +33,12 @@ def private_endpoints(project: Project) -> Iterator[str]:
     here = "infra/modules/private-endpoints.bicep"
     template = project.module("private-endpoints")
     zones = [str(getattr(it, "text", it)) for it in _list(template.variables["zoneNames"].default)]
+    indexes = template.variables["zoneIndexes"].default
     given = {}
-    for service in objects_in(template.variables["services"].default):
+    for service in objects_in(project.main.modules["privateEndpoints"].params.get("services")):
         target = service.get("resourceId")
         key = (target.text if isinstance(target, Code) else "", str(service.get("groupId")))
-        index = service.get("zoneIndex")
+        index = at(indexes, key[1])
         given[key] = zones[index] if isinstance(index, int) and index < len(zones) else ""
     for key in sorted(PRIVATE.keys() - given.keys()):
         yield f"{here}: no private endpoint for {key[1]} of {key[0]}"

@@ -48,7 +48,8 @@ def documents_agree(project: Project) -> Iterator[str]:
 
 def defaults_agree(project: Project) -> Iterator[str]:
     example = project.json("local.settings.example.json")["Values"]
-    own = data("settings.json")["own_default"]
+    lists = data("settings.json")
+    own = {*lists["own_default"], *lists["conditional"]}
     for name, given in project.product_settings.items():
         default = _default(project, given)
         if name in example and name not in own and default is not None and default != example[name]:
