@@ -83,6 +83,7 @@ def outage(stage: Stage, seconds: int) -> Found:
     (provider,) = held(stage.site.simulator, [person])
     facts = {
         "holder": waited.status,
+        "answered before the write": waited.status == 200 and waited.ended < fault.ended_at,
         "token calls of the holder": after_the_holder,
         "afterwards": [reply.status for reply in afterwards],
         "generation": stored.generation,
@@ -102,6 +103,7 @@ def expected(mode: str, seconds: int) -> dict[str, object]:
     lost = over and mode in ("grace30", "strict")
     return {
         "holder": 503 if over else 200,
+        "answered before the write": False,
         "token calls of the holder": 1,
         "afterwards": [401 if lost else 200] * 2,
         "generation": 1 if lost else 2,

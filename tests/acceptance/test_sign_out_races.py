@@ -16,6 +16,7 @@ from shared.web import csrf
 from tests.acceptance.revoking import Fleet, left_here, left_there
 from tests.evidence import Report
 from tests.site import Browser, Host, Simulator, Site, tick
+from tools.chaos.arming import Act, Trap
 from tools.chaos.clock import MovableClock
 from tools.run import processes
 
@@ -26,6 +27,8 @@ PER_TICK = 8
 DUE = timedelta(minutes=56)
 """After so much of an hour a token is due for a request, and still serves."""
 NOT_YET_DUE = timedelta(minutes=40)
+SEEN_AGAIN = timedelta(minutes=11)
+"""After so long a visit is noted anew."""
 ANSWERS = {200, 303, 401, 503}
 _numbers = count(1)
 
@@ -141,6 +144,32 @@ def test_what_runs_against_a_sign_out_leaves_nothing_alive(
     assert seen["lost to the sign-out"] >= 2, f"nothing was at once: {seen}"
     assert seen["refreshed by the timer"] >= 1, seen
     evidence(cases=len(kinds) + with_timer, processes=[host.child.process.pid for host in pair])
+
+
+@pytest.mark.acceptance("V2")
+def test_a_view_that_was_about_to_note_its_visit_brings_no_session_back(
+    fleet: Fleet, pair: list[Host], simulator: Simulator, evidence: Report
+) -> None:
+    """Its process is stopped before it writes `seen_at`, until the sign-out at another one is over."""
+    simulator.settings(revoke=True, token_latency=0)
+    held = fleet.launch()
+    processes.wait_listening(held.host.child)
+    person = signed_in(pair, 1)
+    user = person.user_id
+    late = elsewhere(person.here, held.host.url)
+    fleet.clock.advance(SEEN_AGAIN)
+    held.traps.arm(Trap("connections.touch:before", Act.STOP))
+    with ThreadPoolExecutor(1) as aside:
+        view = aside.submit(looking(late))
+        held.traps.wait()
+        assert leaving(person.here)().status_code == 303
+        held.host.child.resume()
+        assert view.result().status_code in ANSWERS
+    fleet.settle(pair[0], [user])
+    assert left_here(fleet, [user]) == []
+    assert left_there(simulator, [person.name]) == []
+    assert fleet.findings([*pair, held.host]) == []
+    evidence(cases=1, processes=[held.host.child.process.pid])
 
 
 def raced(
