@@ -25,7 +25,7 @@ run: ## the app with a simulated Azure DevOps: prints its URL, Ctrl-C stops it
 	@exec $(VENV_PYTHON) -m tools.run
 
 test: ## the whole suite on real parts (PYTEST_ARGS='-k name')
-	@$(BOOTSTRAP) packages azurite axe chromium
+	@$(BOOTSTRAP) packages azurite axe emulate chromium
 	@$(VENV_PYTHON) -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: ## ruff and mypy
@@ -35,7 +35,7 @@ lint: ## ruff and mypy
 	@$(VENV_PYTHON) -m mypy
 
 acceptance: ## the acceptance tests at full counts, into build/acceptance.json (ISSUES='main-job …')
-	@$(BOOTSTRAP) packages azurite axe chromium
+	@$(BOOTSTRAP) packages azurite axe emulate chromium
 	@$(VENV_PYTHON) -m pytest -m acceptance --full --issues "$(ISSUES)" $(PYTEST_ARGS)
 
 chaos: ## the fault matrix at full counts, into build/chaos.json (PYTEST_ARGS='-k killed')
@@ -43,7 +43,7 @@ chaos: ## the fault matrix at full counts, into build/chaos.json (PYTEST_ARGS='-
 	@$(VENV_PYTHON) -m pytest -q --chaos tests/acceptance $(PYTEST_ARGS)
 
 mutants: ## plants faults one at a time and sees who catches them, into build/mutants.json (ONLY='12 19a B3')
-	@$(BOOTSTRAP) packages azurite axe chromium
+	@$(BOOTSTRAP) packages azurite axe emulate chromium
 	@exec $(VENV_PYTHON) -m tools.mutants --jobs $(JOBS) --only "$(ONLY)"
 
 infra-check: ## infra/ without Azure: our rules, checkov, and bicep where it is installed; build/infra.json

@@ -1,10 +1,10 @@
-"""A proxy before the simulator: it passes requests through under its own address and keeps the forms that were posted.
+"""A proxy before an identity service: it passes requests through under its own address and keeps the forms posted.
 
 The simulator logs what a stranger may see; whether a verifier belongs to its challenge shows only in the form itself.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl
@@ -17,7 +17,8 @@ _NOT_PASSED_ON = {"connection", "transfer-encoding", "content-length", "content-
 class IdentityProxy:
     """`url` is what the application is told; `forms` are the token requests, in the order of their arrival."""
 
-    def __init__(self, backend: str) -> None:
+    def __init__(self, backend: str, target: Callable[[str], str] = str) -> None:
+        """`target` is what the service behind is asked for, given what the proxy is asked for."""
         self.forms: list[dict[str, str]] = []
         proxy, client = self, plain_session()
 
@@ -35,8 +36,9 @@ class IdentityProxy:
 
             def _pass_on(self, body: bytes) -> None:
                 headers = {name: value for name, value in self.headers.items() if name.lower() not in _NOT_PASSED_ON}
+                url = backend + target(self.path)
                 answer = client.request(
-                    self.command, backend + self.path, data=body, headers=headers, allow_redirects=False, timeout=10
+                    self.command, url, data=body, headers=headers, allow_redirects=False, timeout=10
                 )
                 self.send_response(answer.status_code)
                 for name, value in answer.headers.items():
@@ -59,8 +61,8 @@ class IdentityProxy:
 
 
 @contextmanager
-def identity_proxy(backend: str) -> Iterator[IdentityProxy]:
-    proxy = IdentityProxy(backend)
+def identity_proxy(backend: str, target: Callable[[str], str] = str) -> Iterator[IdentityProxy]:
+    proxy = IdentityProxy(backend, target)
     try:
         yield proxy
     finally:

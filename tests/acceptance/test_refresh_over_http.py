@@ -16,8 +16,6 @@ TOKEN_LIFE = 3600
 MARGIN = TOKEN_LIFE - 4 * 60
 """Due for requests (less than five minutes left), but still served (more than one)."""
 PER_HOST = 25
-LATER = 10 * 60
-"""Long enough after the sign-in that a rejected token is worth a refresh."""
 _numbers = count(1)
 
 
@@ -80,47 +78,6 @@ def test_an_expired_token_is_refreshed_once_for_all_requests_of_two_processes(
     held = simulator.tokens()["users"][person]
     assert (held["refreshes"], held["replays"], held["families"][0]["revoked"]) == (1, 0, False)
     assert len({host.child.pid for host in hosts}) == 2
-
-
-@pytest.mark.parametrize(
-    "rejection",
-    [
-        pytest.param({"html": True, "status": 203}, id="203"),
-        pytest.param({"json": {"value": []}, "status": 203}, id="203-with-json"),
-        pytest.param({"status": 401}, id="401"),
-        pytest.param({"html": True, "status": 200}, id="html-with-200"),
-        pytest.param({"status": 302, "headers": {"Location": "/_signin"}}, id="302"),
-    ],
-)
-def test_a_token_that_is_rejected_for_ever_costs_one_refresh_and_ends_at_a_page(
-    later: Callable[[float], Host], simulator: Simulator, signed_in: Browser, person: str, rejection: dict
-) -> None:
-    """At most one refresh and two calls, then a page that offers to sign in again, and no redirect that could loop."""
-    browser = Browser(later(LATER).url, signed_in.http)
-    simulator.faults({"match": {"path": "/_apis/", "user": person}, "action": rejection})
-    page = browser.get("/org/contoso-labs/projects")
-    assert page.status_code == 401
-    assert 'href="/auth/login?return_to=/org/contoso-labs/projects"' in page.text
-    assert "Set-Cookie" not in page.headers
-    assert upstream(simulator) == ["api", "refresh_token", "api"]
-    problem = browser.api("/org/contoso-labs/projects")
-    assert (problem.status_code, problem.json()["type"]) == (401, "urn:gatehouse:problem:sign-in-again")
-    assert upstream(simulator) == ["api", "refresh_token", "api", "api"], "a token just renewed is not renewed again"
-    simulator.faults()
-    assert browser.get("/org/contoso-labs/projects").status_code == 200, "the session lived on"
-
-
-def test_a_policy_of_the_organization_is_no_reason_to_refresh(
-    later: Callable[[float], Host], simulator: Simulator, signed_in: Browser, person: str
-) -> None:
-    """TF400813 is about the person, not about the token: access denied, no refresh, one call."""
-    message = "TF400813: The user 'x' is not authorized to access this resource."
-    simulator.faults({"match": {"user": person}, "action": {"status": 401, "json": {"message": message}}})
-    page = Browser(later(LATER).url, signed_in.http).get("/org/contoso-labs/projects")
-    assert page.status_code == 403
-    assert "Third-party application access via OAuth" in page.text
-    assert "TF400813" not in page.text
-    assert upstream(simulator) == ["api"]
 
 
 @pytest.mark.parametrize(
