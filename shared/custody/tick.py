@@ -238,13 +238,19 @@ def _renew(run: Run, record: UserRecord) -> UserRecord:
         return record
     due = rules.refresh_due(connection, custody.margin)
     if due and due <= custody.now() and rules.live_sessions(record, custody.now(), custody.limits):
-        run.pace.wait()
-        if run.over or custody.faults.throttled_for(connection.provider, custody.now()):
-            raise _LeftError
+        _await_turn_to_refresh(run, connection.provider)
         connection = refresh.refreshed_early(custody, connection)
     if connection.key_id != custody.keys().newest_id:
         connection = custody.connections.reseal(connection)
     return dataclasses.replace(record, connection=connection)
+
+
+def _await_turn_to_refresh(run: Run, name: str) -> None:
+    """Raises _LeftError when the service asked for a pause, or the run is over, before or while we wait."""
+    for wait in (run.pace.wait, lambda: None):
+        if run.over or run.custody.faults.throttled_for(name, run.custody.now()):
+            raise _LeftError
+        wait()
 
 
 def _count(custody: Custody, report: TickReport, looks: Sequence[Look]) -> None:
