@@ -70,7 +70,7 @@ def test_a_herd_is_refreshed_at_the_cap_and_who_has_no_session_is_ended_instead(
     evidence: Report,
     fault_case: Case,
 ) -> None:
-    """Due within one minute, every tenth without a live session. Half-way the service asks for five minutes of peace.
+    """Due within one minute, every fifth without a live session. Half-way the service asks for five minutes of peace.
 
     At most 40 calls a second, revocations among them; nobody is asked for during the pause; nobody is refreshed twice;
     who has no session is ended and revoked at the first look, and never refreshed.
@@ -78,8 +78,8 @@ def test_a_herd_is_refreshed_at_the_cap_and_who_has_no_session_is_ended_instead(
     fleet.clock.move_to(timedelta())
     herd = amount("T4")
     simulator.settings(reuse="strict", revoke=True)
-    dead = move_in(site, herd // 10, lambda _: timedelta(minutes=10), session=timedelta(minutes=-5))
-    live = move_in(site, herd - herd // 10, lambda n: timedelta(minutes=10, seconds=SECONDS * n / herd))
+    dead = move_in(site, herd // 5, lambda _: timedelta(minutes=10), session=timedelta(minutes=-5))
+    live = move_in(site, herd - herd // 5, lambda n: timedelta(minutes=10, seconds=SECONDS * n / herd))
     simulator.clear_calls()
     refresh = {"path": "^/oauth2/token", "grant": "refresh_token"}
     throttled = {"status": 429, "headers": {"Retry-After": str(PAUSE)}}

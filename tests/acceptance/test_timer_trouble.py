@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ import pytest
 from azure.data.tables import TableClient, TableServiceClient, UpdateMode
 
 from functions.refresh_tokens import BUDGET
+from shared.custody.tick import WORKERS
 from shared.sealing import Keyring
 from shared.storage import rows
 from tests.acceptance.refreshing import assert_in_order, is_signed_out
@@ -232,3 +234,38 @@ def test_a_run_that_dies_is_made_up_for_by_the_next_one(
     remove(site, damaged)
     assert_in_order(site, [], ahead=INTERVAL.total_seconds(), killed=[it for it in site.hosts if not it.child.alive])
     evidence(cases=healthy, faults=2, processes=[victim.host.child.pid, host.child.pid])
+
+
+@pytest.mark.acceptance("T3")
+def test_a_run_ends_within_its_budget_and_the_next_one_goes_on_where_it_is_due(
+    site: Site, fleet: Fleet, simulator: Simulator, evidence: Report, fault_case: Case
+) -> None:
+    """The budget is below the interval. While the first token is saved it goes by: nobody begins after that."""
+    assert BUDGET < INTERVAL
+    fleet.clock.move_to(timedelta())
+    everybody = move_in(site, 2 * WORKERS, lambda n: timedelta(minutes=9, seconds=n))
+    simulator.settings(token_latency=1)
+    slow = fleet.launch(Trap("connections.save_tokens:before", Act.SLEEP, seconds=1, times=2 * WORKERS))
+    wait_for([slow.host])
+    with ThreadPoolExecutor(1) as aside:
+        running = aside.submit(tick, slow.host, 60)
+        hits = slow.traps.wait(seconds=60)
+        fleet.clock.move_to(BUDGET)
+        first = running.result()
+    fleet.clock.move_to(INTERVAL)
+    hints = hints_of(site, everybody.users)
+    second = tick(slow.host, 60)
+    fault_case(
+        f"T3 the budget ends under {len(everybody.users)} due tokens",
+        injected=len(hits),
+        expected={"complete": (False, True), "refreshed": {1}, "hints": {1}, "begun in the first": True},
+        observed={
+            "complete": (first["complete"], second["complete"]),
+            "refreshed": set(everybody.refreshes()),
+            "hints": {len(each) for each in hints.values()},
+            "begun in the first": 0 < first["refreshed"] <= WORKERS,
+        },
+    )
+    assert first["refreshed"] + second["refreshed"] == len(everybody.users)
+    assert_in_order(site, [], ahead=INTERVAL.total_seconds(), killed=[it for it in site.hosts if not it.child.alive])
+    evidence(faults=1, processes=[slow.host.child.pid])
