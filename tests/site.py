@@ -254,11 +254,16 @@ def start_site(folder: Path, storage: str) -> Site:
     return Site(folder, storage, Simulator(child, processes.wait_listening(child)))
 
 
-def tick(host: Host) -> dict[str, Any]:
-    """Run the timer now and wait for its report, the `tick` event."""
+def start_timer(host: Host) -> None:
+    """Let the timer run now, in the background."""
+    requests.post(f"{host.url}/admin/functions/refresh_tokens", json={}, timeout=30).raise_for_status()
+
+
+def tick(host: Host, seconds: float = 30) -> dict[str, Any]:
+    """Run the timer now and wait so long for its report, the `tick` event."""
     seen = len(host.events("tick"))
-    requests.post(f"{host.url}/admin/functions/refresh_tokens", json={}, timeout=10).raise_for_status()
-    for _ in range(600):
+    start_timer(host)
+    for _ in range(round(seconds / 0.05)):
         ticks = host.events("tick")
         if len(ticks) > seen:
             return ticks[-1]

@@ -50,6 +50,14 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "tools": ("tools",),
     "tools.chaos.clock": ("shared.services", "tools.chaos"),
     "tools.chaos.points": ("shared.services", "tools.chaos"),
+    "tools.chaos.population": (
+        "shared.custody",
+        "shared.models",
+        "shared.oauth.provider",
+        "shared.sealing",
+        "shared.storage",
+        "tools",
+    ),
     "tools.chaos.invariants": ("shared.custody", "shared.models", "shared.sealing", "shared.storage", "tools"),
 }
 """What of our own code a module, or a package with all below it, may import; the longest name that fits counts."""

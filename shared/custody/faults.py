@@ -27,6 +27,7 @@ class FaultWatch:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._states: dict[str, _State] = {}
+        self._throttled: dict[str, datetime] = {}
 
     def open_for(self, provider: str, now: datetime) -> float:
         """Seconds for which no token call should be made; 0 when one may."""
@@ -41,6 +42,17 @@ class FaultWatch:
             recent = {user: moment for user, moment in state.suspects.items() if now - moment < WITHIN}
             state.suspects = recent | {user_id: now}
             return len(state.suspects) >= SUSPECTS
+
+    def throttled(self, provider: str, until: datetime) -> None:
+        """Note that the service wants to be left alone until then."""
+        with self._lock:
+            self._throttled[provider] = max(until, self._throttled.get(provider, until))
+
+    def throttled_for(self, provider: str, now: datetime) -> float:
+        """Seconds for which calls that can wait should; 0 when none."""
+        with self._lock:
+            until = self._throttled.get(provider, now)
+            return max((until - now).total_seconds(), 0.0)
 
     def fault(self, provider: str, now: datetime) -> bool:
         """Note an application fault and stop calling for 30 s; True when it is news."""

@@ -27,6 +27,7 @@ from shared.errors import (
     SignInAgain,
     StoreError,
     Suspect,
+    Throttled,
     Unavailable,
     Unreadable,
 )
@@ -279,6 +280,8 @@ def _refused(custody: Custody, connection: Connection, need: Need, error: Provid
     now = custody.now()
     if isinstance(error, AppFault):
         custody.note_app_fault(connection.provider, error)
+    if isinstance(error, Throttled):
+        custody.faults.throttled(connection.provider, now + rules.throttle_pause(error))
     current = _reload(custody, connection)
     if current.generation != connection.generation or current.sign_in_id != connection.sign_in_id:
         custody.emit("refresh_adopted", **_about(current), by=need.by)

@@ -115,6 +115,11 @@ def retry_pause(failures: int) -> timedelta:
     return min(SHORT_RETRY * _doublings(failures), LONGEST_RETRY)
 
 
+def throttle_pause(error: Throttled) -> timedelta:
+    """For how long the service wants to be left alone."""
+    return timedelta(seconds=error.retry_after or 30)
+
+
 def revocation_pause(attempts: int, retry_after: float | None = None) -> timedelta:
     """After the n-th attempt to revoke: 30 s, doubling to an hour, and never less than the service asks for."""
     return max(cooldown(attempts), timedelta(seconds=retry_after or 0))
@@ -139,7 +144,7 @@ def marked(connection: Connection, error: ProviderError, now: datetime) -> Conne
         case Policy():
             return dataclasses.replace(released, retry_at=now + POLICY_PAUSE)
         case Throttled():
-            return dataclasses.replace(released, retry_at=now + timedelta(seconds=error.retry_after or 30))
+            return dataclasses.replace(released, retry_at=now + throttle_pause(error))
         case _:
             return dataclasses.replace(released, failures=failures, retry_at=now + retry_pause(failures))
 

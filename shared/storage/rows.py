@@ -24,6 +24,9 @@ REVOCATION_PREFIX = "revocation:"
 MAX_SEALED_BYTES = 60 * 1024
 """A binary property holds 64 KiB (measured); larger values are refused at sign-in."""
 
+YEARS = range(2000, 2200)
+"""Moments outside of them were not written by us, and sums with them overflow."""
+
 Entity = dict[str, Any]
 
 
@@ -253,6 +256,8 @@ def _time(entity: Mapping[str, Any], name: str) -> datetime:
     value = entity[name]
     if not isinstance(value, datetime):
         raise TypeError(name)
+    if value.year not in YEARS:
+        raise ValueError(name)
     return datetime.fromtimestamp(value.timestamp(), UTC)
 
 

@@ -5,6 +5,7 @@
     clock          a host whose clock the starter moves while it runs
     arming         which point of which process, and the record of what was really hit
     volley         many requests at once
+    population     many people in the store, without a sign-in each
     invariants     what must hold after every fault
 
 The matrix itself is made of tests that report their cases (`tests/chaos_cases.py`); `make chaos` runs them whole.

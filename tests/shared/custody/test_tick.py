@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from shared.custody.pace import Pace
 from shared.custody.rules import Limits
 from shared.custody.sign_out import sign_out
-from shared.custody.tick import GROUP, Pace, TickReport, grouped, tick
-from shared.errors import AppFault, StoreError, UnknownKey, Unreadable
-from shared.models.custody import Revocation, Status
+from shared.custody.tick import GROUP, WORKERS, TickReport, grouped, tick
+from shared.errors import AppFault, StoreError, Throttled, UnknownKey, Unreadable
+from shared.models.custody import Revocation, Status, UserRecord
 from shared.oauth.provider import Revoked
 from shared.sealing import Keyring, id_of
 from shared.storage.due import Hint
@@ -127,6 +128,20 @@ class TestLooks:
         assert (report.complete, report.looked) == (False, GROUP)
         assert run(world).looked == GROUP
 
+    def test_a_budget_that_ends_within_a_group_leaves_the_rest_and_their_hints(self, world):
+        """One user takes the whole budget: nobody begins after that, and the next run goes on where they are due."""
+        users = [world.sign_in(f"user {number}").user_id for number in range(GROUP)]
+        world.advance(minutes=45)
+        hints = {user: world.due.of(user) for user in users}
+        world.journal.after("connections.save_tokens", lambda: world.clock.advance(BUDGET))
+        report = run(world)
+        assert not report.complete
+        assert 1 <= report.refreshed <= WORKERS
+        left = [user for user in users if world.connection(user).generation == 1]
+        assert len(left) == GROUP - report.refreshed
+        assert all(world.due.of(user) == hints[user] for user in left)
+        assert run(world).refreshed == len(left)
+
     def test_users_come_in_groups_of_a_hundred_in_the_order_of_their_hints(self):
         groups = list(grouped(Hint(NOON, str(number // 2)) for number in range(500)))
         assert [len(group) for group in groups] == [100, 100, 50]
@@ -204,6 +219,31 @@ class TestIsolation:
         assert world.record(users[0]).connection_etag
         assert only_hint(world, users[0])
 
+    def test_rows_that_cannot_be_read_are_told_each(self, world):
+        users = [world.sign_in(f"user {number}").user_id for number in range(2)]
+        world.connections.poisoned[users[0]] = UnknownKey("k2")
+        world.connections.damaged.add(users[1])
+        world.advance(minutes=45)
+        assert run(world).unreadable == 2
+        assert {told["user"]: told["reason"] for told in world.told("unreadable")} == {
+            users[0]: "unknown-key",
+            users[1]: "connection",
+        }
+
+    def test_a_session_that_does_not_open_ends_no_connection_and_refreshes_none(self, world, ada, monkeypatch):
+        """It may be live, or long over: nothing is guessed at."""
+        load = world.connections.load
+
+        def damaged(user_id: str) -> UserRecord:
+            record = load(user_id)
+            return dataclasses.replace(record, sessions=(), unreadable=("session:" + record.sessions[0].hash,))
+
+        monkeypatch.setattr(world.connections, "load", damaged)
+        world.advance(hours=8)
+        report = run(world)
+        assert (report.ended, report.refreshed, report.unreadable) == (0, 0, 1)
+        assert world.record(ada).connection
+
     def test_a_store_that_fails_for_one_save_loses_no_token(self, world, ada):
         world.advance(minutes=45)
         world.journal.before("connections.save_tokens", *[StoreError("down")] * 10)
@@ -239,6 +279,32 @@ class TestPace:
         world.due.put([Hint(NOON, ada)])
         run(world, calls_per_second=1)
         assert world.clock.slept == []
+
+    def test_revocations_wait_for_their_turns_too(self, world):
+        for number in range(10):
+            world.sign_in(f"user {number}")
+        world.advance(hours=8)
+        assert run(world, calls_per_second=10).ended == 10
+        assert sum(world.clock.slept) >= 9 * 2 / 10
+
+    def test_a_service_that_asks_to_wait_is_left_alone_by_the_whole_run(self, world):
+        """Whoever is due meanwhile stays due, under the same hint: the oldest are first again."""
+        users = [world.sign_in(f"user {number}").user_id for number in range(GROUP + WORKERS)]
+        world.advance(minutes=45)
+        world.journal.before(REFRESH, *[Throttled("429", retry_after=60)] * WORKERS)
+        hints = {user: world.due.of(user) for user in users}
+        report = run(world, sleep=time.sleep)
+        asked = world.journal.count(REFRESH)
+        assert asked <= WORKERS
+        assert report.failed == {"throttled": asked}
+        assert not report.complete
+        assert sum(world.due.of(user) == hints[user] for user in users) == len(users) - asked
+        world.advance(seconds=50)
+        run(world, sleep=time.sleep)
+        assert world.journal.count(REFRESH) == asked
+        world.journal._before.clear()
+        world.advance(seconds=11)
+        assert run(world, sleep=time.sleep).refreshed == len(users)
 
 
 class TestKeys:

@@ -103,6 +103,15 @@ def test_a_property_of_a_wrong_type_is_unreadable(kind, name, wrong):
         read(row | {name: wrong})
 
 
+@pytest.mark.parametrize("year", [1601, 1999, 2200, 9999])
+@pytest.mark.parametrize(("kind", "name"), [each for each in PROPERTIES if ROWS[each[0]][0][each[1]] == NOON])
+def test_a_moment_that_nobody_wrote_is_unreadable(kind, name, year):
+    """Sums with the ends of the calendar would overflow later, in a place that knows nothing of rows."""
+    row, read = ROWS[kind]
+    with pytest.raises(Unreadable):
+        read(row | {name: NOON.replace(year=year)})
+
+
 junk = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.datetimes(
     timezones=st.just(UTC)
 )  # fmt: skip
