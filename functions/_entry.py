@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import azure.functions as func
 
-from shared import events
+from shared import budget, events
 from shared.errors import (
     AccessDenied,
     ApiThrottled,
@@ -152,7 +152,8 @@ def _register(
             parameters = requests.check(request, route)
             query = queries.read(request.query, route.query)
             visit = Visit(request, parameters, built, correlation_id, query)
-            answer = handler(admit(visit))
+            with budget.granted(budget.REQUEST_SECONDS):
+                answer = handler(admit(visit))
         except AppError as error:
             answer = _error_answer(error, request, built, visit)
         except Exception:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from shared import budget
 from shared.custody import Custody, rules
 from shared.errors import (
     AppError,
@@ -227,7 +228,8 @@ def _save(custody: Custody, renewed: Connection) -> Connection:
     ends = custody.now() + rules.SAVE_WITHIN
     while True:
         try:
-            return _save_or_yield(custody, renewed)
+            with budget.granted(None):  # whatever was waited before, the new tokens must not be lost for that
+                return _save_or_yield(custody, renewed)
         except (StoreError, Unreadable):
             # Unreadable: a process with a newer key may have sealed the row that we look at after a fence.
             if custody.now() >= ends:

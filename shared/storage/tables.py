@@ -2,13 +2,16 @@
 
 The SDK's defaults (300 s of read time-out, retries that take their own committed write for a conflict) are switched
 off; every figure here is measured in facts/runtime-and-tables.md. A write whose reply is lost is neither failed nor
-done: `write` tries again, and when that ends in a conflict asks the caller whether the row is its own.
+done: `write` tries again, and when that ends in a conflict asks the caller whether the row is its own. All waiting is
+taken from the budget of the request (`shared.budget`); outside of one each operation has its own.
 """
 
 import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from typing import Any
 
@@ -20,7 +23,9 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableClient, TableServiceClient, TableTransactionError, UpdateMode
 from requests.adapters import HTTPAdapter
 
+from shared import budget
 from shared.errors import Fenced, StoreError
+from shared.retry_after import parse_retry_after
 
 logging.getLogger("azure").setLevel(logging.WARNING)  # at INFO it logs PartitionKeys and RowKeys
 
@@ -28,8 +33,13 @@ CONNECT_SECONDS = 2
 READ_SECONDS = 5
 TRIES = 3
 BUDGET_SECONDS = 9.0
-"""For all tries of one operation: a person's request ends within ten seconds (acceptance S2)."""
+"""For all tries of an operation that belongs to no request."""
+SHARE_OF_A_TRY = 0.6
+"""Of what is left of the budget: a try that hangs leaves time for the ones after it."""
+SHORTEST_TRY = 0.1
+"""Seconds; with less left none is begun."""
 PAUSE_SECONDS = 0.25
+"""Before the second try at most so much, before the third twice that."""
 PROBE_CONNECT_SECONDS = 1
 PROBE_READ_SECONDS = 2
 TRANSACTION_SIZE = 100
@@ -43,7 +53,11 @@ _NO_ANSWER = (AzureError, requests.RequestException, HTTPException, OSError, Att
 
 
 class OutcomeUnknownError(Exception):
-    """A write whose reply was lost: it may have happened."""
+    """A write whose reply was lost: it may have happened. `retry_after`: the seconds that the service asks to wait."""
+
+    def __init__(self, log: str = "", *, retry_after: float = 0) -> None:
+        super().__init__(log)
+        self.retry_after = retry_after
 
 
 class Conflict(Exception):
@@ -117,17 +131,20 @@ class Tables:
         is over.
         """
         unknown = False
-        for _ in self._tries():
-            try:
-                return attempt() or self._confirmed(landed)
-            except OutcomeUnknownError:
-                unknown = True
-            except Conflict:
-                etag = landed() if unknown else None
-                if etag is None:
-                    raise
-                return etag
-        raise StoreError("a write did not go through within its budget")
+        tries = _Tries(self._sleep)
+        with budget.granted_or_own(BUDGET_SECONDS):
+            for _ in tries:
+                try:
+                    return attempt() or self._confirmed(landed)
+                except OutcomeUnknownError as error:
+                    unknown = True
+                    tries.asked_to_wait = error.retry_after
+                except Conflict:
+                    etag = landed() if unknown else None
+                    if etag is None:
+                        raise
+                    return etag
+        raise tries.in_vain("a write did not go through within its budget")
 
     def insert(self, table: str, entity: Entity) -> str:
         """Insert; Conflict(409) when the key is taken."""
@@ -204,23 +221,60 @@ class Tables:
 
     def _read[Result](self, call: Callable[[], Result]) -> Result:
         """Repeat what may be repeated: reads, and deletes of what must be gone."""
-        for _ in self._tries():
-            try:
-                return call()
-            except _NO_ANSWER as error:
-                if isinstance(error, HttpResponseError) and error.status_code in (400, 401, 403, 404):
-                    raise StoreError(f"table service: {error.status_code}") from None
-        raise StoreError("the table service does not answer within its budget")
+        tries = _Tries(self._sleep)
+        with budget.granted_or_own(BUDGET_SECONDS):
+            for _ in tries:
+                try:
+                    return call()
+                except _NO_ANSWER as error:
+                    if isinstance(error, HttpResponseError) and error.status_code in (400, 401, 403, 404):
+                        raise StoreError(f"table service: {error.status_code}") from None
+                    tries.asked_to_wait = _asked_to_wait(error)
+        raise tries.in_vain("the table service does not answer within its budget")
 
-    def _tries(self) -> Iterator[int]:
-        """At most three, full jitter between them, none begun when the budget is over."""
-        ends = time.monotonic() + BUDGET_SECONDS
+
+class _Tries:
+    """At most three, full jitter between them on top of what the service asks for, none beyond the budget.
+
+    Whoever makes them notes in `asked_to_wait` the seconds that the service asked for.
+    """
+
+    def __init__(self, sleep: Callable[[float], None]) -> None:
+        self._sleep = sleep
+        self.asked_to_wait = 0.0
+
+    def __iter__(self) -> Iterator[int]:
         for number in range(TRIES):
-            if number and time.monotonic() + CONNECT_SECONDS > ends:
+            if budget.left() < SHORTEST_TRY:
                 return
+            self.asked_to_wait = 0.0
             yield number
-            if number + 1 < TRIES:
-                self._sleep(random.uniform(0, PAUSE_SECONDS * 2**number))  # noqa: S311 - jitter, not a secret
+            jitter = random.uniform(0, PAUSE_SECONDS * 2**number)  # noqa: S311 - not a secret
+            pause = self.asked_to_wait + jitter
+            if number + 1 == TRIES or pause > budget.left():
+                return
+            self._sleep(pause)
+            budget.spend(pause)
+
+    def in_vain(self, log: str) -> StoreError:
+        """The error after the last of them; people wait for as long as the service asks."""
+        return StoreError(log, retry_after=self.asked_to_wait) if self.asked_to_wait else StoreError(log)
+
+
+class _Transport(RequestsTransport):  # type: ignore[misc]  # untyped to mypy: the SDK loads it lazily
+    """Spends of the budget what each try takes, and lets none take all of it."""
+
+    def send(self, request: Any, **options: Any) -> Any:
+        left = max(budget.left(), SHORTEST_TRY)
+        limits = {
+            "connection_timeout": min(CONNECT_SECONDS, left * SHARE_OF_A_TRY),
+            "read_timeout": min(READ_SECONDS, left * SHARE_OF_A_TRY),
+        }
+        began = time.monotonic()
+        try:
+            return super().send(request, **limits | options)
+        finally:
+            budget.spend(time.monotonic() - began)
 
 
 def connect(
@@ -236,13 +290,7 @@ def connect(
     for scheme in ("https://", "http://"):
         session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=32, max_retries=0))
     budgets: dict[str, Any] = {
-        "transport": RequestsTransport(
-            session=session,
-            session_owner=False,
-            connection_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
-            connection_verify=ca_bundle or True,
-        ),
+        "transport": _Transport(session=session, session_owner=False, connection_verify=ca_bundle or True),
         "retry_total": 0,
     }
     if url is not None:
@@ -261,7 +309,17 @@ def _refused(error: Exception, index: int = 0) -> Exception:
         return Conflict(status, index)
     if status in (400, 401, 403, 413):
         return StoreError(f"table service: {status}")
-    return OutcomeUnknownError(type(error).__name__)
+    return OutcomeUnknownError(type(error).__name__, retry_after=_asked_to_wait(error))
+
+
+def _asked_to_wait(error: Exception) -> float:
+    """Seconds by the Retry-After of an answer, 0 without; a date in it counts from the answer's own."""
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    try:
+        sent = parsedate_to_datetime(headers.get("Date", ""))
+    except ValueError:
+        sent = datetime.max.replace(tzinfo=UTC)
+    return parse_retry_after(headers.get("Retry-After"), sent) or 0.0
 
 
 def _first(etags: Sequence[str]) -> str:

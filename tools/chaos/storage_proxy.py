@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 import httptools
 
 PIECE = 64 * 1024
+_REFUSED = re.compile(rb"HTTP/1\.1 ([45]\d\d) ")
 _CODES = {
     404: "ResourceNotFound",
     409: "EntityAlreadyExists",
@@ -138,15 +139,18 @@ class StorageProxy:
         self._open: set[socket.socket] = set()
         self._faults: list[Fault] = []
         self.connection_string = backend.replace(found[1], f"http://127.0.0.1:{self._port}{address.path}")
-        self.operations: list[str] = []
+        self.arrivals: list[tuple[float, Operation]] = []
+        """Every operation that was asked for, and when, on the monotonic clock."""
+        self.refusals: list[str] = []
+        """What the store itself refused: "PATCH connections 412"; of a transaction the operation that failed it."""
         self._accept()
 
     @contextmanager
     def counting(self) -> Iterator[list[str]]:
         """The operations that were asked for while the block ran; complete when it has ended."""
-        start, seen = len(self.operations), list[str]()
+        start, seen = len(self.arrivals), list[str]()
         yield seen
-        seen.extend(self.operations[start:])
+        seen.extend(str(operation) for _, operation in self.arrivals[start:])
 
     @contextmanager
     def injecting(self, *faults: Fault) -> Iterator[None]:
@@ -193,7 +197,7 @@ class StorageProxy:
 
     def _answer(self, operation: Operation, client: socket.socket, backend: "_Backend") -> bool:
         """Whether the connection stays open."""
-        self.operations.append(str(operation))
+        self.arrivals.append((time.monotonic(), operation))
         fault = next((each for each in list(self._faults) if each.befalls(operation)), None)
         match fault and fault.effect:
             case Cut():
@@ -202,12 +206,17 @@ class StorageProxy:
                 client.sendall(_refusal(refusal))
                 return True
             case LoseReply(keep):
-                client.sendall(backend.exchange(operation.raw)[:keep])
+                client.sendall(self._passed_on(operation, backend)[:keep])
                 return False
             case Delay(seconds):
                 time.sleep(seconds)
-        client.sendall(backend.exchange(operation.raw))
+        client.sendall(self._passed_on(operation, backend))
         return True
+
+    def _passed_on(self, operation: Operation, backend: "_Backend") -> bytes:
+        reply = backend.exchange(operation.raw)
+        self.refusals += [f"{operation} {status.decode()}" for status in _REFUSED.findall(reply)]
+        return reply
 
 
 class _Backend:
