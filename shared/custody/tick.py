@@ -247,10 +247,14 @@ def _renew(run: Run, record: UserRecord) -> UserRecord:
 
 def _await_turn_to_refresh(run: Run, name: str) -> None:
     """Raises _LeftError when the service asked for a pause, or the run is over, before or while we wait."""
-    for wait in (run.pace.wait, lambda: None):
-        if run.over or run.custody.faults.throttled_for(name, run.custody.now()):
-            raise _LeftError
-        wait()
+    _leave_when_paused(run, name)
+    run.pace.wait()
+    _leave_when_paused(run, name)
+
+
+def _leave_when_paused(run: Run, name: str) -> None:
+    if run.over or run.custody.faults.throttled_for(name, run.custody.now()):
+        raise _LeftError
 
 
 def _count(custody: Custody, report: TickReport, looks: Sequence[Look]) -> None:
