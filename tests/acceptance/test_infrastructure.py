@@ -240,14 +240,17 @@ def test_the_network_closes_storage_and_vault_and_nothing_else_depends_on_it(
 
 @pytest.mark.acceptance("I3")
 def test_with_a_network_each_service_has_a_private_endpoint_that_resolves(project: Project, evidence: Report) -> None:
-    module = project.module("private-endpoints")
-    zones = [text(zone) for zone in module.variables["zoneNames"].default]
-    services = module.variables["services"].default
-    resolved = {(text(it["resourceId"]), it["groupId"], zones[it["zoneIndex"]].split(".")[1]) for it in services}
+    variables = project.module("private-endpoints").variables
+    zones = [text(zone) for zone in variables["zoneNames"].default]
+    zone_indexes = variables["zoneIndexes"].default
+    services = project.main.modules["privateEndpoints"].at("params.services")
+    resolved = {
+        (text(it["resourceId"]), it["groupId"], zones[zone_indexes[it["groupId"]]].split(".")[1]) for it in services
+    }
     assert resolved == {
-        ("hostStorageResourceId", "blob", "blob"),
-        ("hostStorageResourceId", "table", "table"),
-        ("tokenStorageResourceId", "table", "table"),
-        ("keyVaultResourceId", "vault", "vaultcore"),
+        ("hostStorage.outputs.resourceId", "blob", "blob"),
+        ("hostStorage.outputs.resourceId", "table", "table"),
+        ("tokenStorage.outputs.resourceId", "table", "table"),
+        ("keyVault.outputs.resourceId", "vault", "vaultcore"),
     }
     evidence(cases=len(resolved))
