@@ -189,7 +189,8 @@ def _call(custody: Custody, connection: Connection, need: Need) -> Connection:
     """The token call, once; then the write, before anything else."""
     began = custody.now()
     try:
-        tokens = custody.providers[connection.provider].refresh(connection.refresh_token, began + rules.TOKEN_CALL)
+        provider = custody.providers[connection.provider]
+        tokens = provider.refresh(connection.refresh_token, connection.scopes, began + rules.TOKEN_CALL)
     except ProviderError as error:
         return _refused(custody, connection, need, error)
     renewed = next_generation(connection, tokens, began, custody.keys().newest_id)

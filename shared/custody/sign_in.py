@@ -227,7 +227,7 @@ def _connection(
         provider=provider.name,
         issuer=identity.issuer,
         subject=identity.subject,
-        scopes=provider.scopes,
+        scopes=tokens.scopes or provider.scopes,
         access_token=tokens.access_token,
         refresh_token=tokens.refresh_token,
         profile=Profile(identity.display_name, identity.email),

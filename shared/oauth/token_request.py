@@ -235,7 +235,9 @@ def _tokens(answer: Mapping[str, Any], token_types: frozenset[str], secret_id: s
     identity = answer.get("id_token")
     # Only a provider that asked for an id token misses a good one.
     good = identity if _is_token(identity) else None
-    return Tokens(access, refresh, _lifetime(answer.get("expires_in")), secret_id, good)
+    scope = answer.get("scope")
+    granted = scope if isinstance(scope, str) else ""
+    return Tokens(access, refresh, _lifetime(answer.get("expires_in")), secret_id, good, granted)
 
 
 def _is_token(value: object) -> TypeGuard[str]:
