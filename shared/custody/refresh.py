@@ -152,6 +152,9 @@ def _lead(custody: Custody, connection: Connection, need: Need) -> Connection:
         hindrance = _hindrance(custody, connection, now)
         if hindrance:
             return _go_on(custody, connection, need, hindrance)
+        if need.rejected is not None:
+            # Long before its time: the next token may be due sooner than this one was to be.
+            custody.due.put([Hint(custody.now() + rules.SOONEST_LOOK, connection.user_id)])
         try:
             return _call(custody, _lease(custody, connection), need)
         except _LeaseLostError:

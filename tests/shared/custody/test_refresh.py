@@ -647,6 +647,13 @@ class TestRejectedToken:
         assert renewed.generation == 2
         assert renewed.access_token != rejected.access_token
 
+    def test_the_next_look_comes_soon_whatever_the_next_token_lives(self, world, rejected):
+        """It may be due before the rejected one would have been: the hint is there before the lease."""
+        start, at = len(world.journal.calls), world.clock.now()
+        renewed_after_rejection(world.custody, rejected)
+        assert world.journal.calls[start : start + 2] == ["due.put", "connections.take_lease"]
+        assert at + timedelta(seconds=30) in world.due.of(rejected.user_id)
+
     def test_a_newer_token_of_another_is_adopted(self, world, rejected):
         another_process_refreshes(world, rejected.user_id)
         assert renewed_after_rejection(world.custody, rejected).access_token == "theirs"
