@@ -311,6 +311,18 @@ class TestGrantEnded:
         assert [told["reason"] for told in world.told("connection_ended")] == ["grant_ended"]
         assert [told["reason"] for told in world.told("refresh_failed")] == ["grant_ended"]
 
+    def test_tokens_that_no_row_takes_end_it_too(self, world, due):
+        world.provider.token_size = 61 * 1024
+        for _ in range(2):
+            kept = fresh(world.custody, world.connection(due))
+            assert (kept.status, kept.reason, kept.generation) == (Status.RECONNECT, "token_too_large", 1)
+            assert (kept.lease, kept.access_token) == (None, "access-1")
+        world.advance(minutes=4)
+        with pytest.raises(SignInAgain):
+            fresh(world.custody, world.connection(due))
+        assert world.journal.count(REFRESH) == 1
+        assert [told["reason"] for told in world.told("connection_ended")] == ["token_too_large"]
+
     def test_the_loser_of_a_race_re_reads_and_adopts(self, world, due):
         def lose() -> None:
             another_process_refreshes(world, due)
