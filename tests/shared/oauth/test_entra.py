@@ -41,7 +41,7 @@ def tokens(server_url: str = "", **changes: object) -> dict[str, Any]:
     """A token response of Entra ID; a value of None is left out."""
     now = int(datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp())
     claims = {"iss": f"{server_url}/{HOME}/v2.0", "aud": "app", "tid": HOME, "oid": "O-1", "nonce": LOGIN.nonce,
-              "iat": now, "nbf": now, "exp": now + 3600, "name": "Ada", "preferred_username": "a@x.example"}  # fmt: skip
+              "iat": now, "nbf": now, "exp": now + 3600, "name": "A", "preferred_username": "a@x.example"}  # fmt: skip
     body = {"token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": "at",
             "refresh_token": "rt", "scope": WANTED,
             "id_token": jwt.encode(claims, KEY, "RS256", headers={"kid": "one"})}  # fmt: skip
@@ -164,7 +164,7 @@ def test_a_code_is_redeemed_with_its_verifier_and_the_id_token_says_who(provide:
     }
     assert (redeemed.access_token, redeemed.refresh_token, redeemed.lifetime) == ("at", "rt", timedelta(seconds=3599))
     assert (identity.provider, identity.issuer, identity.subject) == ("entra", f"{server.url}/{HOME}/v2.0", "o-1")
-    assert (identity.display_name, identity.email) == ("Ada", "a@x.example")
+    assert (identity.display_name, identity.email) == ("A", "a@x.example")
 
 
 def test_without_an_id_token_nobody_is_signed_in(provide: Provide) -> None:
