@@ -16,6 +16,7 @@ from shared.errors import (
     ProviderError,
     RequestRefused,
     SignInExpired,
+    SignInOff,
     SignInRefused,
     SignInUnavailable,
     SignInUsed,
@@ -72,11 +73,12 @@ def begin(
 ) -> tuple[str, Login]:
     """The provider's address and the pending sign-in to seal into a cookie; without a name the first that offers one.
 
-    `claims` and `consent` as in Provider.authorization_url. Raises UnknownProvider.
+    `claims` and `consent` as in Provider.authorization_url. Raises UnknownProvider, SignInOff.
     """
-    offered = [it for it in custody.providers.values() if it.offers_sign_in and provider_name in (None, it.name)]
+    meant = [it for it in custody.providers.values() if provider_name in (None, it.name)]
+    offered = [it for it in meant if it.offers_sign_in]
     if not offered:
-        raise UnknownProvider("no such provider offers a sign-in")
+        raise SignInOff("no new sign-ins") if meant else UnknownProvider("no such provider")
     provider = offered[0]
     login = Login(
         provider=provider.name,

@@ -1,6 +1,8 @@
 """What Entra ID and the API refuse, read as a person would: every page says who has to do what (facts 3.5 and 3.8)."""
 
+import base64
 import html
+import json
 import re
 from urllib.parse import parse_qs, urlsplit
 
@@ -113,6 +115,24 @@ def test_a_claims_challenge_leads_to_one_sign_in_with_these_claims(
     assert browser.get("/dashboard").status_code == 200
     stranger = Browser(host.url)  # sealed for the session that was asked
     assert "claims" not in parse_qs(urlsplit(stranger.get(link).headers["Location"]).query)
+
+
+def test_a_challenge_that_no_sign_in_satisfies_is_no_loop(simulator: Simulator, host: Host, browser: Browser) -> None:
+    """Every visit is one refused call and a page; only the person goes to Microsoft again, or asks the admin."""
+    browser.sign_in("ada", provider="entra")
+    claims = base64.b64encode(json.dumps(CHALLENGE).encode()).decode()
+    refused = {"WWW-Authenticate": f'Bearer error="insufficient_claims", claims="{claims}"'}
+    simulator.faults({"match": {"path": "/_apis/"}, "action": {"status": 401, "json": {}, "headers": refused}})
+    simulator.clear_calls()
+    for visit in (1, 2, 3):
+        page = browser.get("/dashboard")
+        assert (page.status_code, "Location" in page.headers) == (401, False)
+        assert "ask the administrator of your organization" in shown(page.text)
+        assert len(simulator.calls("/_apis/")) == visit
+        link = html.unescape(re.search(r'href="(/auth/login/entra\?[^"]*claims=[^"]*)"', page.text)[1])
+        browser.get(browser.consent(browser.get(link).headers["Location"]))
+    assert len([call for call in simulator.calls("/token") if call["method"] == "POST"]) == 3
+    assert browser.session_cookie is not None
 
 
 @pytest.mark.parametrize("claims", ["%7B%22access_token%22%3A%7B%7D%7D", "AAAA", "%00", "é" * 4, "a" * 3500])

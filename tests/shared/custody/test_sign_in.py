@@ -17,6 +17,7 @@ from shared.errors import (
     Policy,
     RequestRefused,
     SignInExpired,
+    SignInOff,
     SignInRefused,
     SignInUnavailable,
     SignInUsed,
@@ -57,6 +58,12 @@ class TestBegin:
     def test_an_unknown_provider_is_not_found(self, world):
         with pytest.raises(UnknownProvider):
             begin(world.custody, "github", "/")
+
+    @pytest.mark.parametrize("name", ["azure-devops", None])
+    def test_a_provider_that_takes_no_new_sign_ins_says_so(self, world, name):
+        world.provider.offers_sign_in = False
+        with pytest.raises(SignInOff):
+            begin(world.custody, name, "/")
 
 
 class TestOperations:
