@@ -4,6 +4,7 @@ A value is looked for by the first and the last 12 characters of its unique part
 HTML, as hex digits, and in base64 at each of its three alignments. So a value that was cut short is found too, and one
 that was put into something longer. What is found is told by kind and place, never by value.
 
+Signs that no secret of ours has (blanks, quotes) end a run: of a value that has some the longer parts are looked for.
 Text is kept as the set of its distinct runs of characters that secrets are made of: logs repeat themselves, and a
 secret that is learned of later is still found in what was read before.
 """
@@ -67,6 +68,7 @@ def _forms(unique: str) -> Iterator[tuple[str, bytes]]:
     yield "as hex digits", raw.hex().upper().encode()
     yield from _in_base64(raw)
     if _HEX_KEY.fullmatch(unique):
+        yield from (("as hex digits", unique.lower().encode()), ("as hex digits", unique.upper().encode()))
         key = bytes.fromhex(unique)
         yield from _in_base64(key)
         yield "as bytes", repr(key)[2:-1].encode()

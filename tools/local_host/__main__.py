@@ -63,6 +63,8 @@ async def _run(options: argparse.Namespace) -> None:
         if options.clock_offset is not None or options.services is not None:
             composition.replace_services(options.services or composition.DEFAULT_BUILDER, options.clock_offset or 0.0)
         functions = await runtime.index(root)
+        if recorder:
+            console.unmute()
         scheme = "https" if options.https else "http"
         print(console.function_table(functions, f"{scheme}://localhost:{port}/", host_config.route_prefix))
         await _serve(

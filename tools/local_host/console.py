@@ -29,6 +29,13 @@ def set_up_logging(everything: Path | None = None) -> None:
             logging.getLogger(name).setLevel(logging.WARNING)
 
 
+def unmute() -> None:
+    """Undo what the app and its libraries have done to keep loggers quiet; what is shown on stdout stays the same."""
+    for logger in logging.root.manager.loggerDict.values():
+        if isinstance(logger, logging.Logger):
+            logger.setLevel(logging.NOTSET)
+
+
 def _least(logger: str) -> int:
     return logging.WARNING if logger.partition(".")[0] in _QUIET else logging.INFO
 

@@ -35,7 +35,7 @@ class Recorder:
 
     def __call__(self, path: str, answer: Answer, headers: Headers) -> None:
         """Write an answer before it is sent, in one piece."""
-        lines = [(name.decode(), value.decode()) for name, value in headers]
+        lines = [(name.decode().lower(), value.decode()) for name, value in headers]
         head = {"path": path, "status": answer.status, "headers": lines, "bytes": len(answer.body)}
         with self._lock:
             self._file.write(json.dumps(head).encode() + b"\n" + answer.body)
