@@ -28,7 +28,7 @@ from tests.chaos_cases import Case
 from tests.evidence import Report
 from tests.site import Browser, Host, Simulator, Site
 from tools.chaos.clock import MovableClock
-from tools.chaos.storage_proxy import Delay, Fault, LoseReply, StorageProxy
+from tools.chaos.storage_proxy import Cut, Delay, Fault, LoseReply, StorageProxy
 
 HELD = 2.5
 """Seconds for which a write is on its way."""
@@ -53,8 +53,9 @@ def hosts(fleet: Fleet, storage: StorageProxy) -> list[Host]:
 class Rivalry:
     """What one browser does, and another at another process while a write of the first is on its way.
 
-    `held` is that write, `lost` one after it that loses its reply. `sessions` there are before; `then` is what is
-    stored afterwards, and `refreshes` the token calls that it took.
+    `held` is that write: its first try never arrives, its second does late, so that it can't know whose the conflict
+    is. `lost` is one after it that loses its reply. `sessions` there are before; `then` is what is stored afterwards,
+    and `refreshes` the token calls that it took.
     """
 
     first: Callable[[Browser, str], Act]
@@ -83,8 +84,13 @@ class Rivals:
 
     first: Act
     second: Act
+    cut: Fault
     held: Fault
     lost: list[Fault]
+
+    @property
+    def faults(self) -> list[Fault]:
+        return [self.cut, self.held, *self.lost]
 
     def run(self) -> list[str]:
         """Where both lead to. The write of the first reaches the store after all that the second does."""
@@ -98,9 +104,9 @@ class Rivals:
 
 def rivals(each: Rivalry, name: str, browsers: Sequence[Browser]) -> Rivals:
     which = {"holding": user_id(name).encode(), "times": 1}
-    held = Fault(effect=Delay(HELD), **which, **each.held)
+    cut, held = (Fault(effect=effect, **which, **each.held) for effect in (Cut(), Delay(HELD)))
     lost = [Fault(effect=LoseReply(), **which, **each.lost)] if each.lost else []
-    return Rivals(each.first(browsers[0], name), each.second(browsers[1], name), held, lost)
+    return Rivals(each.first(browsers[0], name), each.second(browsers[1], name), cut, held, lost)
 
 
 @pytest.mark.acceptance("S1")
@@ -124,7 +130,7 @@ def test_a_real_conflict_is_met_by_reading_anew(
     fleet.clock.advance(timedelta(seconds=OVER))
     simulator.clear_calls()
     ready = [rivals(*each) for each in zip(kinds, names, browsers, strict=True)]
-    faults = [fault for each in ready for fault in (each.held, *each.lost)]
+    faults = [fault for each in ready for fault in each.faults]
     with storage.injecting(*faults):
         went = at_once(Rivals.run, ready)
     calls = Counter(call["user"] for call in simulator.calls("/oauth2/token") if call["grant"] == "refresh_token")
@@ -133,7 +139,7 @@ def test_a_real_conflict_is_met_by_reading_anew(
         mine = [n for n, each in enumerate(kinds) if each is rivalry]
         fault_case(
             f"S1 {kind}: a real conflict",
-            injected=sum(fault.injected for n in mine for fault in (ready[n].held, *ready[n].lost)),
+            injected=sum(fault.injected for n in mine for fault in ready[n].faults),
             expected=[[rivalry.leads_to, rivalry.then, rivalry.refreshes]] * len(mine),
             observed=[[went[n], stored(records[user_id(names[n])]), calls[names[n]]] for n in mine],
         )
