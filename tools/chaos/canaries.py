@@ -95,7 +95,7 @@ class Canaries:
     """The secrets that are alive, and the places that were read; `hits` compares them."""
 
     def __init__(self) -> None:
-        self._needles: dict[bytes, tuple[str, str]] = {}
+        self._needles: dict[bytes, dict[str, str]] = defaultdict(dict)
         self._known: set[str] = set()
         self._seen: dict[str, set[bytes]] = defaultdict(set)
         self._allowed: dict[str, frozenset[str]] = {}
@@ -113,7 +113,7 @@ class Canaries:
             needles = list(needles_of(value))
             self.kinds[kind] += bool(needles)
             for form, needle in needles:
-                self._needles.setdefault(needle, (kind, form))
+                self._needles[needle].setdefault(kind, form)
 
     def note(self, place: str, data: bytes, allowed: Iterable[str] = ()) -> None:
         """This was found at `place`, where secrets of the `allowed` kinds may stand."""
@@ -122,9 +122,19 @@ class Canaries:
         self._allowed[place] = frozenset(allowed)
 
     def hits(self) -> list[Hit]:
-        """Every secret at a place that is not for its kind; each kind and form once a place."""
-        found = {Hit(*self._needles[needle], place) for place in self._seen for needle in self._found(place)}
-        return sorted(hit for hit in found if hit.kind not in self._allowed[hit.place])
+        """Every secret at a place that is not for its kind; each kind and form once a place.
+
+        What is secret in two ways (a token that tells a state) is at home where one of them is.
+        """
+        found = ((place, self._needles[needle]) for place in self._seen for needle in self._found(place))
+        return sorted(
+            {
+                Hit(kind, form, place)
+                for place, kinds in found
+                if self._allowed[place].isdisjoint(kinds)
+                for kind, form in kinds.items()
+            }
+        )
 
     def _found(self, place: str) -> set[bytes]:
         needles = self._needles.keys()
