@@ -336,6 +336,12 @@ class GrantEnded(ProviderError):
     reason = "grant_ended"
 
 
+class TokenTooLarge(GrantEnded):
+    """A refresh brought a token that no row takes, and the one before it may be spent: only a new sign-in helps."""
+
+    reason = "token_too_large"
+
+
 class Suspect(ProviderError):
     """The legacy service's `invalid_request`: the grant may be over, or our own request may be wrong."""
 
@@ -373,6 +379,10 @@ class Throttled(ProviderError):
 
 class Unavailable(ProviderError):
     """No usable answer: network, time-out, 5xx, or a body that is no token response."""
+
+
+class AnswerTooLarge(Unavailable):
+    """An answer with tokens is longer than we read."""
 
 
 class StoreError(AppError):

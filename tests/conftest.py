@@ -16,7 +16,7 @@ from tools import bootstrap
 from tools.run import azurite as emulator
 from tools.simulator import defaults
 
-pytest_plugins = ["tests.evidence", "tests.chaos_cases"]
+pytest_plugins = ["tests.evidence", "tests.chaos_cases", "tests.canary_summary"]
 
 # How long an example takes says more about this machine's other work than about our code.
 settings.register_profile("gatehouse", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -7,12 +7,14 @@ import re
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 
+from tests.canary_watch import Watch, findings
 from tools.chaos.arming import Traps
 from tools.run import processes
 from tools.simulator import defaults
@@ -70,6 +72,8 @@ class Host:
     child: processes.Child
     url: str
     environment: dict[str, str]
+    record: Path
+    """Folder of its debug log and of its answers."""
 
     @property
     def port(self) -> int:
@@ -224,20 +228,30 @@ class Site:
             if uri not in known:
                 self.simulator.settings(**{setting: [*known, uri]})
         command = [sys.executable, "-m", "tools.local_host", "--port", str(port), f"--clock-offset={clock_offset}"]
+        record = self.folder / f"host-{len(self.hosts)}.record"
+        command += ["--record", str(record)]
         command += ["--services", services] if services else []
         command += ["--root", str(root)] if root else []
         name = f"host-{len(self.hosts)}"
         child = processes.start(name, command, log=self.folder / f"{name}.log", environment=environment, cwd=ROOT)
-        host = Host(child, local, environment)
+        host = Host(child, local, environment, record)
         self.hosts.append(host)
         return host
 
     def browser(self, host: Host | None = None) -> Browser:
         return Browser((host or self.hosts[0]).url)
 
+    @cached_property
+    def watch(self) -> Watch:
+        """What looks for secrets where they must not be."""
+        return Watch(self)
+
     def stop(self) -> None:
+        """Stop all of it; then no secret may ever have stood where it must not (acceptance G1)."""
         processes.stop_all([host.child for host in self.hosts])
+        found = findings(self.watch)
         self.simulator.child.stop()
+        assert found == []
 
 
 def wait_for(hosts: list[Host]) -> list[Host]:

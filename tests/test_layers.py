@@ -49,6 +49,8 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "shared.scopes": (),
     "shared.readiness": ("shared.config", *PURE),
     "tools": ("tools",),
+    "tools.bench.site": ("shared.sealing", "tools"),
+    "tools.bench.timer": ("shared.custody", "tools"),
     "tools.chaos.clock": ("shared.services", "tools.chaos"),
     "tools.chaos.points": ("shared.services", "tools.chaos"),
     "tools.chaos.population": (

@@ -7,6 +7,7 @@ from datetime import timedelta
 from shared.custody import Custody, refresh, rules
 from shared.custody.sign_out import Receipt, sign_out
 from shared.errors import (
+    AnswerTooLarge,
     AppError,
     AppFault,
     Fenced,
@@ -136,6 +137,8 @@ def _redeem(custody: Custody, provider: Provider, code: str, login: Login) -> tu
         if isinstance(error, AppFault) and not isinstance(error, RequestRefused):
             custody.note_app_fault(provider.name, error)
         raise
+    except AnswerTooLarge as error:
+        raise _too_large(str(error)) from None
     except ProviderError as error:
         raise SignInUnavailable(str(error), retry_after=error.retry_after) from None
     if custody.faults.accepted(provider.name):
@@ -213,10 +216,15 @@ def _open(
     except StoreError as error:
         raise _NoReplyError(str(error)) from None
     except TooLargeToStoreError:
-        raise SignInRefused(
-            "a token is too large to store",
-            advice="The tokens of your account are larger than this site can store. Nothing was kept.",
-        ) from None
+        raise _too_large("a token is too large to store") from None
+
+
+def _too_large(log: str) -> SignInRefused:
+    return SignInRefused(
+        log,
+        advice="The tokens of your account are larger than this site can store. Nothing was kept. "
+        "Start the sign-in again with another account, or tell the people who run this site.",
+    )
 
 
 def _connection(

@@ -22,10 +22,10 @@ class Answer:
     """
 
     status: int
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
     content_type: str = "text/html; charset=utf-8"
-    headers: Mapping[str, str] = field(default=_NO_HEADERS)
-    cookies: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default=_NO_HEADERS, repr=False)
+    cookies: tuple[str, ...] = field(default=(), repr=False)
     cacheable: bool = False
 
     def with_cookies(self, *cookies: str) -> "Answer":

@@ -36,6 +36,9 @@ class _Sealed(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     return_to: str
     started_at: float
 
+    def __repr__(self) -> str:
+        return f"_Sealed({self.provider})"
+
 
 class Cookies:
     """Names and attributes for one scheme: `__Host-` and Secure on https, a plain prefix on http loopback."""

@@ -1,6 +1,6 @@
 """One model becomes HTML or JSON; one error becomes a page or an RFC 9457 problem document."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
 from urllib.parse import quote
@@ -55,7 +55,7 @@ class Frame:
 
     correlation_id: str
     person: str | None = None
-    csrf: str | None = None
+    csrf: str | None = field(default=None, repr=False)
     path: str = "/"
 
 

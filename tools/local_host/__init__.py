@@ -11,6 +11,7 @@
     schedule      timers; ncrontab their expressions
     server        socket, signals, graceful stop
     console       the function table and the log format
+    record        --record: what leaves the process, for checks
     certificate   a self-signed certificate for --https
     composition   --clock-offset and --services
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tools.local_host import certificate, composition, console, runtime, schedule, settings
+from tools.local_host import certificate, composition, console, record, runtime, schedule, settings
 from tools.local_host.admin import Admin
 from tools.local_host.errors import HostError
 from tools.local_host.front import Front
@@ -46,12 +46,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--clock-offset", type=float, metavar="SECONDS", help="the app's clock is ahead by this")
     parser.add_argument("--services", metavar="MODULE:FUNCTION", help="builds Services instead of the app's own")
     parser.add_argument("--root", type=Path, default=Path.cwd(), help="directory of function_app.py")
+    parser.add_argument("--record", type=Path, metavar="FOLDER", help="write all logs at DEBUG and all answers there")
     return parser.parse_args(arguments)
 
 
 async def _run(options: argparse.Namespace) -> None:
     root = options.root.resolve()
-    console.set_up_logging()
+    recorder = _recorder(options.record)
     host_config = settings.read_host_config(root)
     local = settings.read_local_settings(root)
     wanted_port = local.port if options.port is None else options.port
@@ -62,6 +63,8 @@ async def _run(options: argparse.Namespace) -> None:
         if options.clock_offset is not None or options.services is not None:
             composition.replace_services(options.services or composition.DEFAULT_BUILDER, options.clock_offset or 0.0)
         functions = await runtime.index(root)
+        if recorder:
+            console.unmute()
         scheme = "https" if options.https else "http"
         print(console.function_table(functions, f"{scheme}://localhost:{port}/", host_config.route_prefix))
         await _serve(
@@ -69,8 +72,20 @@ async def _run(options: argparse.Namespace) -> None:
             host_config,
             listener,
             certificate_files,
+            recorder,
             ready_line=f"Listening on {scheme}://{options.host}:{port}",
         )
+
+
+def _recorder(folder: Path | None) -> record.Recorder | None:
+    """Set the logs up; what is written of the answers, where that is asked for."""
+    if folder is None:
+        console.set_up_logging()
+        return None
+    folder = folder.resolve()  # the app changes the directory
+    folder.mkdir(parents=True, exist_ok=True)
+    console.set_up_logging(folder / record.LOG)
+    return record.Recorder(folder)
 
 
 def _enter(root: Path, local: settings.LocalSettings, port: int) -> None:
@@ -93,13 +108,14 @@ async def _serve(
     host_config: settings.HostConfig,
     listener: socket.socket,
     certificate_files: tuple[Path, Path] | None,
+    recorder: record.Recorder | None,
     ready_line: str,
 ) -> None:
     """Answer requests and run timers until a signal; then let what is under way finish."""
     timers = schedule.timers_of(functions)
     invocations = Invocations()
     front = Front(
-        Router(functions, host_config.route_prefix), Admin(functions, invocations), host_config.custom_headers
+        Router(functions, host_config.route_prefix), Admin(functions, invocations), host_config.custom_headers, recorder
     )
     scheduled = [asyncio.create_task(schedule.keep(timer, invocations)) for timer in timers]
     server = Server(

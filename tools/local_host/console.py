@@ -4,22 +4,40 @@ import logging
 import sys
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 from tools.local_host.runtime import HostedFunction
 
+_QUIET = ("azure", "uvicorn")
 
-def set_up_logging() -> None:
-    """Every logger at INFO to stdout, times in UTC; `azure` and uvicorn at WARNING.
+
+def set_up_logging(everything: Path | None = None) -> None:
+    """Every logger at INFO to stdout, times in UTC; `azure` and uvicorn at WARNING. Into `everything` all at DEBUG.
 
     At INFO the Azure SDK writes the keys of the rows it touches.
     """
-    handler = logging.StreamHandler(sys.stdout)
     formatter = logging.Formatter("[%(asctime)s.%(msecs)03dZ] %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
     formatter.converter = time.gmtime
-    handler.setFormatter(formatter)
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    for name in ("azure", "uvicorn"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    shown = logging.StreamHandler(sys.stdout)
+    shown.addFilter(lambda line: line.levelno >= _least(line.name))
+    handlers: list[logging.Handler] = [shown, *([logging.FileHandler(everything)] if everything else [])]
+    for handler in handlers:
+        handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.DEBUG if everything else logging.INFO, handlers=handlers)
+    if not everything:
+        for name in _QUIET:
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def unmute() -> None:
+    """Undo what the app and its libraries have done to keep loggers quiet; what is shown on stdout stays the same."""
+    for logger in logging.root.manager.loggerDict.values():
+        if isinstance(logger, logging.Logger):
+            logger.setLevel(logging.NOTSET)
+
+
+def _least(logger: str) -> int:
+    return logging.WARNING if logger.partition(".")[0] in _QUIET else logging.INFO
 
 
 def function_table(functions: Iterable[HostedFunction], origin: str, route_prefix: str) -> str:

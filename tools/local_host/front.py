@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tools.local_host import runtime
 from tools.local_host.admin import Admin
 from tools.local_host.messages import Answer, BadHeaderError, Request, answer_of, joined_headers
+from tools.local_host.record import Recorder
 from tools.local_host.routing import Router
 
 if TYPE_CHECKING:
@@ -31,11 +32,14 @@ class _Refused(Exception):
 class Front:
     """Answers every request: /admin/ itself, the rest by the first function whose route matches, else 404."""
 
-    def __init__(self, router: Router, admin: Admin, custom_headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, router: Router, admin: Admin, custom_headers: Mapping[str, str], recorder: Recorder | None = None
+    ) -> None:
         self._router = router
         self._admin = admin
         # The real host adds them with TryAdd when the answer starts: they never replace what the app sent.
         self._custom_headers = dict(custom_headers)
+        self._recorder = recorder
 
     async def __call__(self, scope: "Scope", receive: "ASGIReceiveCallable", send: "ASGISendCallable") -> None:
         if scope["type"] != "http":
@@ -44,7 +48,7 @@ class Front:
             answer = await self._answer(await _read_request(scope, receive))
         except _Refused as refused:
             answer = Answer(refused.status, (("connection", "close"),))
-        await self._send(answer, send)
+        await self._send(scope["path"], answer, send)
 
     async def _answer(self, request: Request) -> Answer:
         if request.path.lower().startswith("/admin/"):
@@ -57,13 +61,15 @@ class Front:
             return Answer(500)
         return answer_of(outcome.answer)
 
-    async def _send(self, answer: Answer, send: "ASGISendCallable") -> None:
+    async def _send(self, path: str, answer: Answer, send: "ASGISendCallable") -> None:
         try:
             headers = answer.wire_headers(self._custom_headers)
         except BadHeaderError as error:
             log.error("The answer can't be sent: %s.", error)
             answer = Answer(500)
             headers = answer.wire_headers(self._custom_headers)
+        if self._recorder:
+            self._recorder(path, answer, headers)
         await send({"type": "http.response.start", "status": answer.status, "headers": headers, "trailers": False})
         await send({"type": "http.response.body", "body": answer.body, "more_body": False})
 

@@ -15,6 +15,7 @@ from tools.simulator.faults import Faults, Subject
 from tools.simulator.identity.legacy import GRANT_NAMES, LegacyDialect
 from tools.simulator.identity.minting import digest
 from tools.simulator.identity.tokens import NotValidError, Tokens
+from tools.simulator.ledger import Ledger
 from tools.simulator.messages import Request, Response, html_response
 from tools.simulator.rest.caller import Bearer, World
 from tools.simulator.rest.errors import NOT_FOUND_PAGE, no_such_route
@@ -49,14 +50,14 @@ class Simulator:
         self._directory = Directory()
         self._directory.resize(settings.people_count)
         self._tokens = Tokens(self.settings, self._token_clock)
-        self._faults, self._calls = Faults(), CallLog()
+        self._faults, self._calls, self._ledger = Faults(), CallLog(), Ledger()
         self._legacy = LegacyDialect(self._tokens, self._directory, self.settings)
         self._grants = Grants(self.settings, self._token_clock)
         self._entra = EntraDialect(self._grants, self._directory, self.settings, self._token_clock)
         catalogue = Catalogue(self._now())
         self._rest = RestApi(World(catalogue, self._directory, self._bearer, self.settings, self._now))
         self._control = Control(
-            self._calls, self._tokens, self._grants, self._faults, self.settings, self.change_settings
+            self._calls, self._ledger, self._tokens, self._grants, self._faults, self.settings, self.change_settings
         )
 
     def settings(self) -> Settings:
@@ -80,6 +81,7 @@ class Simulator:
             return self._control.answer(request)
         started = time.perf_counter()
         origin = self._origin(request)
+        self._ledger.note_request(request)
         logged = self._calls.begin(request, user=origin.user, token=origin.token, grant=origin.grant)
         try:
             rule = self._faults.take(Subject(request.method, request.target, origin.user, origin.grant))
@@ -90,9 +92,12 @@ class Simulator:
             else:
                 logged.fault = rule.name
                 response = await disturb(rule.action, request, self._work, self._entra.refuse)
-        except DroppedError:
+        except DroppedError as dropped:
+            if dropped.sent:  # its beginning still goes out
+                self._ledger.note_response(request, dropped.sent)
             self._calls.finish(logged, None, started)
             raise
+        self._ledger.note_response(request, response)
         self._calls.finish(logged, response.status, started)
         return response
 

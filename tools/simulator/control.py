@@ -8,6 +8,7 @@ from tools.simulator.calls import CallLog
 from tools.simulator.entra.grants import Grants
 from tools.simulator.faults import Faults
 from tools.simulator.identity.tokens import Tokens
+from tools.simulator.ledger import Ledger
 from tools.simulator.messages import Request, Response, json_response
 from tools.simulator.settings import ControlError, Json, Settings
 from tools.simulator.shown_tokens import shown_users
@@ -21,6 +22,7 @@ class Control:
     def __init__(
         self,
         calls: CallLog,
+        ledger: Ledger,
         tokens: Tokens,
         grants: Grants,
         faults: Faults,
@@ -34,6 +36,7 @@ class Control:
             ("GET", "/_sim/calls"): self._show_calls,
             ("DELETE", "/_sim/calls"): self._clear_calls,
             ("GET", "/_sim/tokens"): self._show_tokens,
+            ("GET", "/_sim/secrets"): lambda _: ledger.as_json(),
             ("GET", "/_sim/faults"): self._show_faults,
             ("PUT", "/_sim/faults"): self._set_faults,
             ("DELETE", "/_sim/faults"): self._clear_faults,

@@ -10,6 +10,7 @@ from shared.custody.rules import Limits
 from shared.custody.sign_in import begin, finish
 from shared.custody.sign_out import sign_out
 from shared.errors import (
+    AnswerTooLarge,
     AppFault,
     Fenced,
     GrantEnded,
@@ -167,6 +168,12 @@ class TestRefusals:
             finish_with(world)
         assert "larger than this site can store" in caught.value.advice
         assert world.provider.revoked[0] == "refresh-1"
+
+    def test_tokens_too_large_to_be_read_are_refused_likewise(self, world):
+        world.journal.before("provider.redeem", AnswerTooLarge())
+        with pytest.raises(SignInRefused) as caught:
+            finish_with(world)
+        assert "larger than this site can store" in caught.value.advice
 
     @pytest.mark.parametrize("call", ["connections.load", "due.put"])
     @pytest.mark.parametrize("error", [StoreError(), UnknownKey()], ids=repr)

@@ -259,3 +259,26 @@ def test_a_truncated_answer_is_the_real_one_cut_short(sim: Driver) -> None:
     assert dropped.value.keep_bytes == 10
     assert dropped.value.sent is not None
     assert dropped.value.sent.body.startswith(b'{"count":4')
+
+
+def test_every_secret_that_went_over_the_wire_is_told_whole(sim: Driver) -> None:
+    """Codes, tokens, what clients show; and where a caller put something that does not belong there."""
+    code = sim.code()
+    tokens = sim.redeem(code).json
+    inject(sim, {"status": 200, "json": {"access_token": "made-up-by-a-fault"}}, match={"path": "^/oauth2/token"})
+    sim.call("GET", "/oauth2/token?code=in-a-target")
+    told = sim.control("GET", "secrets").json
+    assert told["secrets"]["authorization code"] == [code]
+    assert told["secrets"]["access token"] == sorted([tokens["access_token"], "made-up-by-a-fault"])
+    assert told["secrets"]["refresh token"] == [tokens["refresh_token"]]
+    assert told["secrets"].keys() >= {"client assertion"}
+    assert any("in-a-target" in target for target in told["received"]["target of calls to another endpoint"])
+
+
+def test_what_nobody_was_given_is_no_secret(sim: Driver) -> None:
+    """A token whose answer was dropped is known to nobody; of one that was cut short the beginning is."""
+    code = sim.code()
+    inject(sim, {"commit_then_drop": True})
+    with pytest.raises(DroppedError):
+        sim.redeem(code)
+    assert "access token" not in sim.control("GET", "secrets").json["secrets"]

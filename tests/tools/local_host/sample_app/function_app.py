@@ -13,6 +13,7 @@ from functions import _entry
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 ticks: list[bool] = []
 resting = threading.Lock()
+logging.getLogger("azure").setLevel(logging.WARNING)
 
 
 @app.route("/")
@@ -32,6 +33,15 @@ def echo(req: func.HttpRequest) -> func.HttpResponse:
         "thread": threading.current_thread().name,
     }
     return func.HttpResponse(json.dumps(seen), mimetype="application/json")
+
+
+@app.route("whisper")
+def whisper(req: func.HttpRequest) -> func.HttpResponse:
+    library = logging.getLogger("azure.sample")
+    library.debug("whispered")
+    library.info("whispered")
+    logging.info("said aloud")
+    return func.HttpResponse("")
 
 
 @app.route("mirror")
