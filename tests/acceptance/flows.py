@@ -29,6 +29,8 @@ SETTLED = timedelta(seconds=45)
 """Past a lease, and past the soonest look."""
 AT_ONCE = timedelta(minutes=2)
 """Sooner than a visit is noted, and later than a token counts as just refreshed."""
+A_MOMENT = timedelta(seconds=2)
+"""So long that hints of before and after differ: they are kept to the second."""
 NOTHING: Mark | None = None
 """The mark of a step that is refused, or of whose work somebody else leaves nothing."""
 
@@ -137,7 +139,7 @@ def first_sign_in(stage: Stage) -> Played:
         **sign_in_by(Browser(stage.keeper().url), stage.stranger()),
         marks={
             "logins.burn": lambda it: it.burnt == 1,
-            "due.put": lambda it: bool(it.all_hints),
+            "due.put": stage.hinted(),
             "connections.open_session": came,
         },
         done=came,
@@ -156,7 +158,7 @@ def second_sign_in(stage: Stage) -> Played:
         **sign_in_by(Browser(stage.keeper().url), name),
         marks={
             "logins.burn": lambda it: it.burnt == 2,
-            "due.put": lambda it: len(it.hints[user]) == 2,
+            "due.put": stage.hinted(),
             "connections.open_session": replaced,
         },
         done=lambda it: is_signed_in(it.of(user), 2),
@@ -179,9 +181,9 @@ def switch_to(provider: str) -> Callable[[Stage], Played]:
             **sign_in_by(browser, stage.stranger(), provider),
             marks={
                 "logins.burn": lambda it: it.burnt == 2,
-                "due.put": lambda it: len(it.hints) == 2,
+                "due.put": stage.hinted(),
                 "connections.open_session": came,
-                "due.put 2": lambda it: len(it.hints[left]) == 2,
+                "due.put 2": stage.hinted(2),
                 "connections.end_connection": lambda it: is_gone(it.of(left)),
                 "connections.update_revocation": lambda it: is_settled(it.of(left)),
             },
@@ -240,7 +242,7 @@ def refresh_after_a_rejection(stage: Stage) -> Played:
     simulator.settings(token_lifetime=60)
     stage.advance(AT_ONCE)
     marks = {
-        "due.put": lambda it: len(it.hints[user]) == 2,
+        "due.put": stage.hinted(),
         "connections.take_lease": lambda it: is_leased(it.of(user)) or is_renewed(it.of(user)),
         "connections.save_tokens": lambda it: is_renewed(it.of(user)),
     }
@@ -260,6 +262,7 @@ def refresh_that_lost_to_a_sign_out(stage: Stage) -> Played:
             while at.host.child.alive and not any(hit.act is Act.STOP for hit in at.traps.hits()):
                 time.sleep(0.01)
             leaving(browser)(Trapped(stage.keeper(), None))
+            stage.advance(A_MOMENT)
             at.host.child.resume()
             view.result()
 
@@ -270,7 +273,7 @@ def refresh_that_lost_to_a_sign_out(stage: Stage) -> Played:
         "connections.touch": NOTHING,
         "connections.take_lease": NOTHING,
         "connections.save_tokens": NOTHING,
-        "due.put": lambda it: len(it.hints[user]) >= 2,
+        "due.put": stage.hinted(2),  # the first is the sign-out's
         "connections.add_revocation": waiting,
     }
     return Played(run, marks, done=lambda it: is_gone(it.of(user)), leaves=[name], again=lambda _: None)
@@ -294,8 +297,7 @@ def sign_out_beside_a_session_that_ends_soon(stage: Stage) -> Played:
     stage.advance(SETTLED)
     stage.settle()
     ended = lambda it: len(it.of(user).sessions) == 1  # noqa: E731
-    before = len(stage.seen().hints[user])
-    marks = {"due.put": lambda it: len(it.hints[user]) > before, "connections.end_sessions": ended}
+    marks = {"due.put": stage.hinted(), "connections.end_sessions": ended}
     return Played(leaving(leaves), marks, done=ended, stays=[other])
 
 
@@ -313,8 +315,9 @@ def disconnect(stage: Stage) -> Played:
 def _end_of(stage: Stage, name: str, path: str = "/auth/logout") -> Played:
     browser = stage.visitor(name)
     user = user_of(browser)
+    stage.advance(A_MOMENT)
     marks = {
-        "due.put": lambda it: len(it.hints[user]) >= 2,
+        "due.put": stage.hinted(),
         "connections.end_connection": lambda it: is_gone(it.of(user)),
         "connections.update_revocation": lambda it: is_gone(it.of(user)) and is_settled(it.of(user)),
     }

@@ -48,8 +48,8 @@ def moved(stage: Stage) -> dict[str, Mark]:
     """The hint of somebody who goes on: the new one, then the old one away."""
     now = stage.fleet.clock.now()
     return {
-        "due.put": lambda it: any(at > now for at in it.all_hints),
-        "due.remove": lambda it: not any(at <= now for at in it.all_hints),
+        "due.put": stage.hinted(),
+        "due.remove": lambda it: not any(hint.at <= now for hint in it.hints),
     }
 
 
@@ -68,14 +68,11 @@ def refresh(stage: Stage) -> Played:
 def end_of_the_last_session(stage: Stage) -> Played:
     user = user_of(stage.visitor())
     stage.advance(IDLE_OVER)
-    now = stage.fleet.clock.now()
-    move = moved(stage)
     marks = {
-        "due.put": move["due.put"],
+        **moved(stage),
         "connections.end_connection": lambda it: is_gone(it.of(user)),
         "connections.update_revocation": lambda it: is_settled(it.of(user)),
-        "due.put 2": lambda it: any(at > now + timedelta(minutes=30) for at in it.all_hints),
-        "due.remove": move["due.remove"],
+        "due.put 2": stage.hinted(2),
         "logins.purge": lambda it: it.burnt == 0,
     }
     return Played(run, marks, done=lambda it: is_gone(it.of(user)))
@@ -111,7 +108,7 @@ def end_of_a_provider(stage: Stage) -> Played:
     user = user_of(stage.visitor())
     stage.advance(DUE)
     marks = {
-        "due.put": moved(stage)["due.put"],
+        "due.put": stage.hinted(),
         "connections.end_connection": lambda it: is_gone(it.of(user)),
     }
     return Played(run, marks, done=lambda it: is_gone(it.of(user)))
@@ -159,7 +156,7 @@ def purge(stage: Stage) -> Played:
     stage.advance(KEPT_LONG_ENOUGH)
     marks = {
         "connections.drop_revocation": lambda it: not it.of(user).revocations,
-        "due.remove": lambda it: not it.all_hints,
+        "due.remove": lambda it: not it.hints,
         "logins.purge": lambda it: it.burnt == 0,
     }
     return Played(run, marks, done=lambda it: not it.records and not it.burnt)
