@@ -66,6 +66,10 @@ class Watch:
             self.rows(self._site.storage)
         return self.canaries.hits()
 
+    def findings(self) -> list[str]:
+        """The same in words, as the invariants of a test want it."""
+        return [str(hit) for hit in self.hits()]
+
     def rows(self, storage: str, **options: Any) -> None:
         """Everything in the tables of this store, as it is stored."""
         with TableServiceClient.from_connection_string(storage, **options) as service:
