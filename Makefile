@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint acceptance chaos mutants infra-check package tick screenshots clean
+.PHONY: help run test lint acceptance chaos mutants bench infra-check package tick screenshots clean
 
 # A pyenv shim fails when the version in .python-version is not installed: take the first Python that really starts.
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 /usr/bin/python3 python,$(shell \
@@ -13,6 +13,8 @@ PYTEST_ARGS ?=
 # Mutants: which (all), and how many side by side.
 ONLY ?=
 JOBS ?= 2
+# Measurements: which (all).
+NAMES ?=
 # The issues whose acceptance rows must all be passed.
 ISSUES ?= main-job
 
@@ -41,6 +43,10 @@ acceptance: ## the acceptance tests at full counts, into build/acceptance.json (
 chaos: ## the fault matrix at full counts, into build/chaos.json (PYTEST_ARGS='-k killed')
 	@$(BOOTSTRAP) packages azurite
 	@$(VENV_PYTHON) -m pytest -q --chaos tests/acceptance $(PYTEST_ARGS)
+
+bench: ## measures what is promised, into build/bench.json (NAMES='refreshes operations')
+	@$(BOOTSTRAP) packages azurite
+	@exec $(VENV_PYTHON) -m tools.bench $(NAMES)
 
 mutants: ## plants faults one at a time and sees who catches them, into build/mutants.json (ONLY='12 19a B3')
 	@$(BOOTSTRAP) packages azurite axe emulate chromium

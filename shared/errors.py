@@ -277,7 +277,9 @@ class ProviderGone(AppError):
     status = 401
     kind = "provider-gone"
     title = "The way you signed in was switched off"
-    advice = "Sign in again with what this site offers now. What we kept of your old sign-in is deleted."
+    advice = (
+        "Sign in again with what this site offers now. What we kept of your old sign-in is deleted within the hour."
+    )
 
 
 class SignInUnavailable(SignInError):
@@ -296,6 +298,14 @@ class UnknownProvider(NotFound):
     kind = "unknown-provider"
     title = "There is no such way to sign in here"
     advice = "The link that you followed is wrong or old. Start again from the home page: it shows the ways there are."
+
+
+class SignInOff(UnknownProvider):
+    """The provider is configured, but takes no new sign-ins (AZURE_DEVOPS_SIGN_IN)."""
+
+    kind = "sign-in-off"
+    title = "New sign-ins are switched off here"
+    advice = "Sessions that are open go on. The home page shows whether there is another way to sign in."
 
 
 class ProviderError(AppError):
@@ -324,6 +334,12 @@ class GrantEnded(ProviderError):
     """The grant is over: expired, revoked or spent (`invalid_grant`, `interaction_required`)."""
 
     reason = "grant_ended"
+
+
+class TokenTooLarge(GrantEnded):
+    """A refresh brought a token that no row takes, and the one before it may be spent: only a new sign-in helps."""
+
+    reason = "token_too_large"
 
 
 class Suspect(ProviderError):
@@ -363,6 +379,10 @@ class Throttled(ProviderError):
 
 class Unavailable(ProviderError):
     """No usable answer: network, time-out, 5xx, or a body that is no token response."""
+
+
+class AnswerTooLarge(Unavailable):
+    """An answer with tokens is longer than we read."""
 
 
 class StoreError(AppError):

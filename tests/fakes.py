@@ -438,7 +438,7 @@ class FakeProvider:
     def newest_secret_id(self) -> str | None:
         return self.secret_id
 
-    def refresh(self, refresh_token: str, ends: datetime) -> Tokens:
+    def refresh(self, refresh_token: str, scopes: str, ends: datetime) -> Tokens:
         def work() -> Tokens:
             if ends <= self._clock.now():
                 raise Unavailable("the deadline is over")

@@ -74,10 +74,10 @@ def make(tenant_id: str) -> None:
 
 
 def complete(application_id: str, public_url: str, trust: Trust | None) -> None:
-    """Add redirect URI, service principal and federated credential where they are missing. Raises HookError."""
+    """Add redirect URIs, service principal and federated credential where they are missing. Raises HookError."""
     try:
         application = az("ad", "app", "show", "--id", application_id)
-        _allow_redirect(application_id, application, public_url + CALLBACK_PATH)
+        _allow_redirects(application_id, application, _redirects(public_url))
         _stand_in_tenant(application_id)
         if trust:
             _trust_identity(application_id, trust)
@@ -89,13 +89,18 @@ def complete(application_id: str, public_url: str, trust: Trust | None) -> None:
             warn(line)
 
 
-def _allow_redirect(application_id: str, application: dict[str, Any], uri: str) -> None:
+def _redirects(public_url: str) -> list[str]:
+    """Where sign-ins come back, and where Microsoft's sign-out may lead back to: that must be registered too."""
+    return [public_url + CALLBACK_PATH, f"{public_url}/"]
+
+
+def _allow_redirects(application_id: str, application: dict[str, Any], wanted: list[str]) -> None:
     known = application.get("web", {}).get("redirectUris", [])
-    if uri in known:
-        say(f"redirect URI {uri}: known")
-        return
-    az("ad", "app", "update", "--id", application_id, "--web-redirect-uris", *known, uri)
-    say(f"redirect URI {uri}: added")
+    missing = [uri for uri in wanted if uri not in known]
+    if missing:
+        az("ad", "app", "update", "--id", application_id, "--web-redirect-uris", *known, *missing)
+    for uri in wanted:
+        say(f"redirect URI {uri}: {'added' if uri in missing else 'known'}")
 
 
 def _stand_in_tenant(application_id: str) -> None:
@@ -124,7 +129,7 @@ def _trust_identity(application_id: str, trust: Trust) -> None:
 
 
 def _by_hand(public_url: str, trust: Trust | None) -> list[str]:
-    lines = [f"  redirect URI (platform Web): {public_url}{CALLBACK_PATH}"]
+    lines = [f"  redirect URI (platform Web): {uri}" for uri in _redirects(public_url)]
     if trust:
         wanted = trust.parameters()
         lines += [f"  federated credential, {part}: {wanted[part]}" for part in ("issuer", "subject")]

@@ -29,6 +29,8 @@ from shared.errors import (
     StoreError,
     Suspect,
     Throttled,
+    TokenTooLarge,
+    TooLargeToStoreError,
     Unavailable,
     Unreadable,
 )
@@ -152,6 +154,9 @@ def _lead(custody: Custody, connection: Connection, need: Need) -> Connection:
         hindrance = _hindrance(custody, connection, now)
         if hindrance:
             return _go_on(custody, connection, need, hindrance)
+        if need.rejected is not None:
+            # Long before its time: the next token may be due sooner than this one was to be.
+            custody.due.put([Hint(custody.now() + rules.SOONEST_LOOK, connection.user_id)])
         try:
             return _call(custody, _lease(custody, connection), need)
         except _LeaseLostError:
@@ -189,11 +194,15 @@ def _call(custody: Custody, connection: Connection, need: Need) -> Connection:
     """The token call, once; then the write, before anything else."""
     began = custody.now()
     try:
-        tokens = custody.providers[connection.provider].refresh(connection.refresh_token, began + rules.TOKEN_CALL)
+        provider = custody.providers[connection.provider]
+        tokens = provider.refresh(connection.refresh_token, connection.scopes, began + rules.TOKEN_CALL)
     except ProviderError as error:
         return _refused(custody, connection, need, error)
     renewed = next_generation(connection, tokens, began, custody.keys().newest_id)
-    saved = _save(custody, renewed)
+    try:
+        saved = _save(custody, renewed)
+    except TooLargeToStoreError:
+        return _refused(custody, connection, need, TokenTooLarge("over what a row takes"))
     if custody.faults.succeeded(connection.provider):
         custody.emit("app_fault_over", provider=connection.provider)
     if saved.access_token != renewed.access_token:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from shared.custody import Custody, refresh, rules
 from shared.custody.sign_out import Receipt, sign_out
 from shared.errors import (
+    AnswerTooLarge,
     AppError,
     AppFault,
     Fenced,
@@ -15,6 +16,7 @@ from shared.errors import (
     ProviderError,
     RequestRefused,
     SignInExpired,
+    SignInOff,
     SignInRefused,
     SignInUnavailable,
     SignInUsed,
@@ -71,11 +73,12 @@ def begin(
 ) -> tuple[str, Login]:
     """The provider's address and the pending sign-in to seal into a cookie; without a name the first that offers one.
 
-    `claims` and `consent` as in Provider.authorization_url. Raises UnknownProvider.
+    `claims` and `consent` as in Provider.authorization_url. Raises UnknownProvider, SignInOff.
     """
-    offered = [it for it in custody.providers.values() if it.offers_sign_in and provider_name in (None, it.name)]
+    meant = [it for it in custody.providers.values() if provider_name in (None, it.name)]
+    offered = [it for it in meant if it.offers_sign_in]
     if not offered:
-        raise UnknownProvider("no such provider offers a sign-in")
+        raise SignInOff("no new sign-ins") if meant else UnknownProvider("no such provider")
     provider = offered[0]
     login = Login(
         provider=provider.name,
@@ -134,6 +137,8 @@ def _redeem(custody: Custody, provider: Provider, code: str, login: Login) -> tu
         if isinstance(error, AppFault) and not isinstance(error, RequestRefused):
             custody.note_app_fault(provider.name, error)
         raise
+    except AnswerTooLarge as error:
+        raise _too_large(str(error)) from None
     except ProviderError as error:
         raise SignInUnavailable(str(error), retry_after=error.retry_after) from None
     if custody.faults.accepted(provider.name):
@@ -211,10 +216,15 @@ def _open(
     except StoreError as error:
         raise _NoReplyError(str(error)) from None
     except TooLargeToStoreError:
-        raise SignInRefused(
-            "a token is too large to store",
-            advice="The tokens of your account are larger than this site can store. Nothing was kept.",
-        ) from None
+        raise _too_large("a token is too large to store") from None
+
+
+def _too_large(log: str) -> SignInRefused:
+    return SignInRefused(
+        log,
+        advice="The tokens of your account are larger than this site can store. Nothing was kept. "
+        "Start the sign-in again with another account, or tell the people who run this site.",
+    )
 
 
 def _connection(
@@ -227,7 +237,7 @@ def _connection(
         provider=provider.name,
         issuer=identity.issuer,
         subject=identity.subject,
-        scopes=provider.scopes,
+        scopes=tokens.scopes or provider.scopes,
         access_token=tokens.access_token,
         refresh_token=tokens.refresh_token,
         profile=Profile(identity.display_name, identity.email),

@@ -101,9 +101,15 @@ def _end(custody: Custody, user_id: str, choose: Choice) -> Receipt:
 
 
 def _end_some(custody: Custody, record: UserRecord, ended: Sequence[Session]) -> Receipt:
+    """One transaction, and a hint before it only where those that remain end before we would look."""
+    remaining = dataclasses.replace(record, sessions=tuple(it for it in record.sessions if it not in ended))
+    now = custody.now()
+    before, after = (rules.next_look(it, now, custody.limits, custody.margin) for it in (record, remaining))
+    if before and after and after < before:
+        custody.due.put([Hint(after, record.user_id)])
     custody.connections.end_sessions(record, ended)
     provider = record.connection.provider if record.connection else None
-    return Receipt(user_id=record.user_id, at=custody.now(), provider=provider)
+    return Receipt(user_id=record.user_id, at=now, provider=provider)
 
 
 def _end_all(custody: Custody, record: UserRecord) -> Receipt:

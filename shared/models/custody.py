@@ -31,6 +31,8 @@ class Tokens:
     secret_id: str
     """Id of the client secret that minted them: they die with it (facts 1.5)."""
     id_token: str | None = field(repr=False, default=None)
+    scopes: str = ""
+    """As the service names those that it granted; empty where it does not."""
 
 
 @dataclass(frozen=True, slots=True)

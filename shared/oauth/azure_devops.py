@@ -81,8 +81,9 @@ class AzureDevOpsProvider:
             self._withdraw(tokens)
             raise
 
-    def refresh(self, refresh_token: str, ends: datetime) -> Tokens:
-        """Facts 1.5: the refresh token travels as `assertion`."""
+    def refresh(self, refresh_token: str, scopes: str, ends: datetime) -> Tokens:
+        """Facts 1.5: the refresh token travels as `assertion`, and no scope can be named."""
+        del scopes
         return self._endpoint.exchange(lambda secret: self._form(secret, "refresh_token", refresh_token), ends)
 
     def newest_secret_id(self) -> str | None:

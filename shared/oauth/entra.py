@@ -7,6 +7,7 @@ revoke one, and the sign-out of Microsoft is a link that the person may follow.
 import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode
 
@@ -77,7 +78,7 @@ class EntraProvider:
             "response_type": "code",
             "response_mode": "query",
             "redirect_uri": self.redirect_uri,
-            "scope": self._scope(),
+            "scope": _prefixed(self.scopes),
             "state": login.state,
             "nonce": login.nonce,
             "code_challenge": base64.urlsafe_b64encode(digest).decode().rstrip("="),
@@ -93,7 +94,10 @@ class EntraProvider:
         return any(issuer == self._issuer_of(tenant) for tenant in self._tenants)
 
     def redeem(self, code: str, login: Login) -> tuple[Tokens, Identity]:
-        """Facts 3.3; the checked id token says who signed in."""
+        """Facts 3.3; the checked id token says who signed in.
+
+        No scope is named (RFC 6749 section 4.1.3): the code stands for those that were granted.
+        """
         tokens = self._endpoint.exchange(
             lambda secret: {
                 **self._client(secret),
@@ -101,7 +105,6 @@ class EntraProvider:
                 "code": code,
                 "redirect_uri": self.redirect_uri,
                 "code_verifier": login.verifier,
-                "scope": self._scope(),
             }
         )
         if tokens.id_token is None:
@@ -115,16 +118,17 @@ class EntraProvider:
             nonce=login.nonce,
             now=self._now(),
         )
-        return tokens, Identity(ENTRA, claims.issuer, claims.subject, claims.name, claims.username)
+        granted = replace(tokens, scopes=self._granted(tokens.scopes))
+        return granted, Identity(ENTRA, claims.issuer, claims.subject, claims.name, claims.username)
 
-    def refresh(self, refresh_token: str, ends: datetime) -> Tokens:
-        """Facts 3.4."""
+    def refresh(self, refresh_token: str, scopes: str, ends: datetime) -> Tokens:
+        """Facts 3.4; a scope that is in the settings but was not granted yet would end the grant (AADSTS65001)."""
         return self._endpoint.exchange(
             lambda secret: {
                 **self._client(secret),
                 "grant_type": "refresh_token",
                 "refresh_token": refresh_token,
-                "scope": self._scope(),
+                "scope": _prefixed(scopes),
             },
             ends,
         )
@@ -141,8 +145,14 @@ class EntraProvider:
     def _client(self, secret: str) -> Mapping[str, str]:
         return {"client_id": self._client_id, **self._credentials.fields(secret)}
 
-    def _scope(self) -> str:
-        return " ".join([*(f"{RESOURCE}/{scope}" for scope in self.scopes.split()), *IDENTITY_SCOPES.split()])
+    def _granted(self, answered: str) -> str:
+        """Those of our scopes that the answer names, in our words; an administrator may have left some out."""
+        names = {scope.rpartition("/")[2].lower() for scope in answered.split()}
+        return " ".join(scope for scope in self.scopes.split() if scope.lower() in names)
 
     def _issuer_of(self, tenant: str) -> str:
         return f"{self._authority_url}/{tenant}/v2.0"
+
+
+def _prefixed(scopes: str) -> str:
+    return " ".join([*(f"{RESOURCE}/{scope}" for scope in scopes.split()), IDENTITY_SCOPES])

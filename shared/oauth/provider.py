@@ -62,8 +62,11 @@ class Provider(Protocol):
         """Exchange an authorization code, once. Raises a ProviderError, or ScopeMissing for the profile's scope."""
         ...
 
-    def refresh(self, refresh_token: str, ends: datetime) -> Tokens:
-        """Exchange a refresh token; no try begins or goes on after `ends`. Raises a ProviderError."""
+    def refresh(self, refresh_token: str, scopes: str, ends: datetime) -> Tokens:
+        """Exchange a refresh token of a connection with these `scopes`: asked for all together, and for no other.
+
+        No try begins or goes on after `ends`. Raises a ProviderError.
+        """
         ...
 
     def newest_secret_id(self) -> str | None:

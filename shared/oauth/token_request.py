@@ -16,6 +16,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from shared.errors import (
+    AnswerTooLarge,
     AppFault,
     GrantEnded,
     Policy,
@@ -183,7 +184,7 @@ def parse_token_response(
 ) -> Tokens:
     """Read a token response strictly (RFC 6749 sections 5.1 and 5.2). Raises a ProviderError for all that is none."""
     if len(body) > MAX_ANSWER_BYTES:
-        raise Unavailable("identity service: answer over 256 KiB")
+        raise (AnswerTooLarge if status == 200 else Unavailable)("identity service: answer over 256 KiB")
     if status == 429:
         raise Throttled("identity service: 429", retry_after=parse_retry_after(headers.get("Retry-After"), now) or 30)
     if status >= 500 or status == 408:
@@ -217,6 +218,7 @@ def json_object(headers: Mapping[str, str], body: bytes, status: int) -> dict[st
         answer = json.loads(
             body.decode("utf-8-sig"), parse_constant=_refuse_constant, object_pairs_hook=_each_name_once
         )
+        json.dumps(answer, ensure_ascii=False).encode()  # half a surrogate pair passes the line above, and no other
     except (ValueError, RecursionError):
         raise Unavailable(f"identity service: {status} with broken JSON") from None
     if not isinstance(answer, dict):
@@ -235,7 +237,9 @@ def _tokens(answer: Mapping[str, Any], token_types: frozenset[str], secret_id: s
     identity = answer.get("id_token")
     # Only a provider that asked for an id token misses a good one.
     good = identity if _is_token(identity) else None
-    return Tokens(access, refresh, _lifetime(answer.get("expires_in")), secret_id, good)
+    scope = answer.get("scope")
+    granted = scope if isinstance(scope, str) else ""
+    return Tokens(access, refresh, _lifetime(answer.get("expires_in")), secret_id, good, granted)
 
 
 def _is_token(value: object) -> TypeGuard[str]:

@@ -12,6 +12,7 @@ from shared.errors import (
     AppError,
     BadRequest,
     ProviderError,
+    Remedy,
     SignInDenied,
     SignInError,
     SignInExpired,
@@ -34,6 +35,8 @@ MAX_BROWSER = 60
 IMPLICIT = frozenset({"access_token", "id_token", "token"})
 """Of the implicit flow: never asked for, so never taken."""
 
+ANOTHER_ACCOUNT_HELPS = frozenset({"wrong_tenant", "personal_account", "wrong_account"})
+
 _STATE = re.compile(r"[A-Za-z0-9_-]{43}")
 _CODE = re.compile(r"[!-~]+")
 _BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"))
@@ -46,7 +49,10 @@ def receive(visit: Visit) -> Answer:
     try:
         return _finished(visit, provider)
     except Exception as error:
-        visit.services.custody.emit("sign_in_failed", provider=provider.name, reason=_reason(error))
+        reason = _reason(error)
+        visit.services.custody.emit("sign_in_failed", provider=provider.name, reason=reason)
+        if isinstance(error, AppError) and reason in ANOTHER_ACCOUNT_HELPS:
+            error.remedy = Remedy("Choose another account", f"/auth/login/{provider.name}")
         raise
 
 

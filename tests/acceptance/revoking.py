@@ -39,7 +39,7 @@ class Fleet:
     folder: Path
     clock: MovableClock
 
-    def launch(self, *traps: Trap, **settings: str) -> Trapped:
+    def launch(self, *traps: Trap, **settings: str | None) -> Trapped:
         """Start a host without waiting for it."""
         armed = Traps(self.folder / f"traps-{next(_numbers)}")
         armed.arm(*traps)

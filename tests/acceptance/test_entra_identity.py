@@ -1,6 +1,5 @@
 """A8 and A9: issuer, tenant and oid of a checked id token decide who somebody is and who may come in."""
 
-import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -9,6 +8,7 @@ from azure.data.tables import TableServiceClient
 from shared.config import DEFAULT_SCOPES
 from tests.acceptance.signing_in import rows, stored
 from tests.evidence import Report
+from tests.html_page import Page
 from tests.site import Browser, Host, Simulator, Site
 from tools.simulator.sample.tenants import CONTOSO, FABRIKAM, NORTHWIND
 
@@ -26,6 +26,7 @@ BAD_ID_TOKENS = {
     "not-yet-valid": 400,
     "no-oid": 400,
     "other-tenant": 403,
+    "personal-account": 403,
     "absent": 400,
     "garbage": 400,
 }
@@ -137,8 +138,8 @@ def test_a_foreign_tenant_is_refused_with_a_page_that_says_who_is_signed_in(
     assert answer.status_code == 403
     assert "bjorn@contoso.example" in answer.text
     assert "not for your organization" in answer.text
-    assert "choose another account" in answer.text
-    assert re.search(r'href="/auth/login[^"]*"', answer.text)
+    other = Page(answer.text).address("Choose another account")
+    assert "prompt=select_account" in browser.get(other).headers["Location"]
     assert browser.session_cookie is None
     after = rows(azurite)
     assert (after["connections"], after["due"]) == (before["connections"], before["due"])
@@ -170,6 +171,18 @@ def test_a_guest_counts_by_the_tenant_that_signed_them_in(
 
 
 @pytest.mark.acceptance("A9")
+def test_a_token_of_a_personal_account_is_told_so(simulator: Simulator, several: Host, evidence: Report) -> None:
+    """However it came: the page says whose it is and which account to take instead."""
+    simulator.settings(id_token_mutation="personal-account")
+    answer = Browser(several.url).sign_in("ada", provider="entra")
+    assert answer.status_code == 403
+    assert "You signed in as ada@fabrikam.example with a personal account" in answer.text
+    assert Page(answer.text).address("Choose another account") == "/auth/login/entra"
+    assert several.events("sign_in_failed")[-1]["reason"] == "personal_account"
+    evidence(cases=1)
+
+
+@pytest.mark.acceptance("A9")
 def test_a_personal_account_is_told_so(azurite: str, simulator: Simulator, several: Host, evidence: Report) -> None:
     """Microsoft refuses it on a page of its own; where it sends the person back, ours says which account to take."""
     browser, before = Browser(several.url), rows(azurite)
@@ -179,6 +192,7 @@ def test_a_personal_account_is_told_so(azurite: str, simulator: Simulator, sever
     answer = browser.get(browser.get(browser.begin(provider="entra")).headers["Location"])
     assert answer.status_code == 400
     assert "work or school account" in answer.text
+    assert Page(answer.text).address("Choose another account") == "/auth/login/entra"
     assert rows(azurite) == before
     assert several.events("sign_in_failed")[-1]["reason"] == "wrong_account"
     evidence(cases=1)

@@ -1,12 +1,17 @@
 """What Entra ID and the API refuse, read as a person would: every page says who has to do what (facts 3.5 and 3.8)."""
 
+import base64
 import html
+import json
 import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.site import Browser, Host, Simulator
+from shared.config import DEFAULT_SCOPES
+from tests.acceptance.signing_in import stored
+from tests.evidence import Report
+from tests.site import Browser, Host, Simulator, Site, tick
 
 # By code: the reason in the event, and words of the page that tell what to do next.
 CODES = {
@@ -112,6 +117,24 @@ def test_a_claims_challenge_leads_to_one_sign_in_with_these_claims(
     assert "claims" not in parse_qs(urlsplit(stranger.get(link).headers["Location"]).query)
 
 
+def test_a_challenge_that_no_sign_in_satisfies_is_no_loop(simulator: Simulator, host: Host, browser: Browser) -> None:
+    """Every visit is one refused call and a page; only the person goes to Microsoft again, or asks the admin."""
+    browser.sign_in("ada", provider="entra")
+    claims = base64.b64encode(json.dumps(CHALLENGE).encode()).decode()
+    refused = {"WWW-Authenticate": f'Bearer error="insufficient_claims", claims="{claims}"'}
+    simulator.faults({"match": {"path": "/_apis/"}, "action": {"status": 401, "json": {}, "headers": refused}})
+    simulator.clear_calls()
+    for visit in (1, 2, 3):
+        page = browser.get("/dashboard")
+        assert (page.status_code, "Location" in page.headers) == (401, False)
+        assert "ask the administrator of your organization" in shown(page.text)
+        assert len(simulator.calls("/_apis/")) == visit
+        link = html.unescape(re.search(r'href="(/auth/login/entra\?[^"]*claims=[^"]*)"', page.text)[1])
+        browser.get(browser.consent(browser.get(link).headers["Location"]))
+    assert len([call for call in simulator.calls("/token") if call["method"] == "POST"]) == 3
+    assert browser.session_cookie is not None
+
+
 @pytest.mark.parametrize("claims", ["%7B%22access_token%22%3A%7B%7D%7D", "AAAA", "%00", "é" * 4, "a" * 3500])
 def test_claims_of_a_stranger_are_never_passed_on(simulator: Simulator, browser: Browser, claims: str) -> None:
     browser.sign_in("ada", provider="entra")
@@ -120,20 +143,53 @@ def test_claims_of_a_stranger_are_never_passed_on(simulator: Simulator, browser:
     assert "claims" not in parse_qs(urlsplit(answer.headers.get("Location", "")).query)
 
 
-def test_a_missing_scope_is_named_and_can_be_granted(simulator: Simulator, browser: Browser) -> None:
-    """The link asks for consent again and leads back to the page that lacked it."""
-    browser.sign_in("ada", provider="entra")
+def link_to_grant(page: str) -> str:
+    return html.unescape(re.search(r'href="(/auth/login/entra\?[^"]*consent=1[^"]*)"', page)[1])
+
+
+def builds_of(browser: Browser) -> str:
+    """The address of the first list of builds that the pages lead to."""
     (projects,) = re.findall(r'href="(/org/[^"]+/projects)"', browser.get("/dashboard").text)
-    builds = html.unescape(re.findall(r'href="(/org/[^"]+/builds)"', browser.get(projects).text)[0])
-    message = {"message": "The access token is not authorized for the requested scope."}
-    simulator.faults(
-        {"match": {"path": "/_apis/build"}, "times": 1, "action": {"status": 403, "json": message}},
-    )
+    return html.unescape(re.findall(r'href="(/org/[^"]+/builds)"', browser.get(projects).text)[0])
+
+
+def test_a_missing_scope_is_named_and_can_be_granted(
+    azurite: str, simulator: Simulator, host: Host, browser: Browser
+) -> None:
+    """The API misses it; the link asks for consent once more and leads back to the page that lacked it."""
+    simulator.settings(entra_withheld_scopes=["vso.build"])
+    browser.sign_in("ada", provider="entra")
+    builds = builds_of(browser)
     page = browser.get(builds)
     assert page.status_code == 403
-    assert "vso.build" in page.text
-    link = html.unescape(re.search(r'href="(/auth/login/entra\?[^"]*consent=1[^"]*)"', page.text)[1])
-    address = browser.get(link).headers["Location"]
+    assert "“vso.build” is missing" in shown(page.text)
+    assert host.events("denied")[-1]["reason"] == "scope_missing"
+    assert "vso.build" not in browser.get("/account").text
+    address = browser.get(link_to_grant(page.text)).headers["Location"]
     assert parse_qs(urlsplit(address).query)["prompt"] == ["consent"]
     assert browser.get(browser.consent(address)).headers["Location"] == builds
     assert browser.get(builds).status_code == 200
+    assert "vso.build" in browser.get("/account").text
+
+
+@pytest.mark.acceptance("A8")
+def test_scopes_that_are_added_to_the_settings_end_no_session(
+    azurite: str, site: Site, simulator: Simulator, evidence: Report
+) -> None:
+    """A refresh asks for all that was granted and for nothing else; the new one is granted where it is missed."""
+    before = site.start_host(AZURE_DEVOPS_SCOPES="vso.project vso.profile")
+    browser = Browser(before.url)
+    browser.sign_in("ada", provider="entra")
+    narrow = stored(azurite, browser).connection
+    before.child.stop()
+    after = site.start_host(port=before.port, clock_offset=50 * 60)
+    tick(after)
+    renewed = stored(azurite, browser).connection
+    assert (renewed.generation, renewed.status) == (narrow.generation + 1, "live")
+    assert renewed.scopes == narrow.scopes == "vso.project vso.profile"
+    builds = builds_of(browser)
+    address = browser.get(link_to_grant(browser.get(builds).text)).headers["Location"]
+    browser.get(browser.consent(address))
+    assert browser.get(builds).status_code == 200
+    assert stored(azurite, browser).connection.scopes == DEFAULT_SCOPES
+    evidence(cases=1)

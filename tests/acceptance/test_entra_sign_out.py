@@ -1,14 +1,16 @@
 """V3: Entra ID offers no revocation: what is ours is erased, Microsoft is asked nothing, and the page says so."""
 
+import ast
 import html
 import re
+from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from azure.data.tables import TableServiceClient
 
 from tests.evidence import Report
-from tests.site import Browser, Host, Simulator, tick
+from tests.site import ROOT, Browser, Host, Simulator, tick
 from tools.simulator import defaults
 
 
@@ -56,6 +58,24 @@ def test_the_way_out_of_microsoft_itself_is_a_link_and_no_redirect(
     assert parse_qs(urlsplit(address).query)["post_logout_redirect_uri"] == [f"{host.url}/"]
     assert browser.get(address).headers["Location"] == f"{host.url}/"
     evidence(cases=1)
+
+
+def test_no_line_of_the_application_could_end_a_persons_sessions_elsewhere() -> None:
+    """Neither Graph nor its revokeSignInSessions is named in any string that could be sent."""
+    sources = [*(ROOT / "shared").rglob("*.py"), *(ROOT / "functions").rglob("*.py"), ROOT / "function_app.py"]
+    assert len(sources) > 60
+    for source in sources:
+        sent = [text.lower() for text in strings(ast.parse(source.read_text("utf-8")))]
+        assert not [text for text in sent if "graph.microsoft" in text or "revokesigninsessions" in text], source
+
+
+def strings(tree: ast.AST) -> Iterator[str]:
+    """Every text of the source but for docstrings, which stand alone."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+        elif not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+            yield from strings(node)
 
 
 def test_the_legacy_provider_has_no_such_link(simulator: Simulator, browser: Browser) -> None:

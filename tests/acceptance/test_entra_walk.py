@@ -2,6 +2,7 @@
 
 import re
 
+from tests.html_page import Page
 from tests.site import Browser, Host, Simulator, Site, tick
 
 
@@ -47,7 +48,8 @@ def test_a_legacy_session_goes_on_when_new_sign_ins_are_off(site: Site, simulato
     off = Browser(site.start_host(AZURE_DEVOPS_SIGN_IN="off").url)
     off.http.cookies.set("gatehouse-session", browser.session_cookie)
     assert off.get("/dashboard").status_code == 200
-    assert off.get("/auth/login/azure-devops").status_code == 404
+    refused = off.get("/auth/login/azure-devops")
+    assert (refused.status_code, Page(refused.text).heading) == (404, "New sign-ins are switched off here")
     assert "/auth/login/azure-devops" not in Browser(off.base).get("/").text
 
 

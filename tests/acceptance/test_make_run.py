@@ -32,6 +32,8 @@ def test_a_newcomer_clones_runs_signs_in_walks_and_stops(running: processes.Chil
     """One command, the printed URL, every view of a project, sign-out; nothing listens after the stop."""
     url = processes.wait_for_line(running, OPEN, 120)[1]
     browser = Browser(url)
+    buttons = re.findall(r'href="/auth/login/([^"]+)"', browser.get("/").text)
+    assert buttons == ["entra", "azure-devops"]
     browser.sign_in("ada")
     projects = re.findall(r'href="(/org/[^"]+/projects)"', browser.get("/dashboard").text)
     views = re.findall(r'href="(/org/[^"]+/project/[^"]+)"', browser.get(projects[0]).text)

@@ -13,6 +13,7 @@ import pytest
 
 from shared.models.custody import sha256_hex
 from tests.conftest import empty_tables
+from tests.evidence import Report
 from tests.site import Browser, Host, Simulator, Site, start_site, tick
 from tools.chaos.storage_proxy import StorageProxy
 
@@ -76,6 +77,7 @@ def test_the_callback_of_a_new_user_takes_four_operations(
     assert targets(simulator) == ["POST /oauth2/token", "GET /_apis/profile/profiles/me"]
 
 
+@pytest.mark.acceptance("S5")
 @pytest.mark.parametrize(
     ("path", "upstream"),
     [
@@ -96,17 +98,25 @@ def test_the_callback_of_a_new_user_takes_four_operations(
 )
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
 def test_a_view_takes_one_operation_and_as_few_calls_as_settled(
-    storage: StorageProxy, signed_in: Browser, simulator: Simulator, path: str, upstream: list[str], accept: str
+    storage: StorageProxy,
+    signed_in: Browser,
+    simulator: Simulator,
+    evidence: Report,
+    path: str,
+    upstream: list[str],
+    accept: str,
 ) -> None:
     """One query of the user's partition; two calls for work items, one for each other view, none for the home page."""
     with storage.counting() as operations:
         assert signed_in.get(path, headers={"Accept": accept}).status_code == 200
     assert operations == ["GET connections"]
     assert targets(simulator) == upstream
+    evidence(cases=1)
 
 
+@pytest.mark.acceptance("S5")
 def test_use_is_noted_every_ten_minutes(
-    storage: StorageProxy, site: Site, simulator: Simulator, browser: Browser, person: str
+    storage: StorageProxy, site: Site, simulator: Simulator, browser: Browser, person: str, evidence: Report
 ) -> None:
     """Eleven minutes later the first view writes seen_at, with one more operation, and the next one does not."""
     browser.sign_in(person)
@@ -114,6 +124,7 @@ def test_use_is_noted_every_ten_minutes(
     first, second = (operations_of_a_view(storage, later) for _ in range(2))
     assert first == ["GET connections", "PATCH connections"]
     assert second == ["GET connections"]
+    evidence(cases=1)
 
 
 def test_a_refresh_on_request_takes_three_operations(

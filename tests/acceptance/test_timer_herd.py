@@ -1,9 +1,8 @@
-"""Very many due at once, and very many stored: the timer's rate has a cap, and what it costs depends on who is due."""
+"""Very many due at once: the timer's rate has a cap. (`make bench` has what a run costs, and how fast it can be.)"""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,13 +11,11 @@ from functions.refresh_tokens import BUDGET
 from shared.custody.tick import WORKERS
 from tests.acceptance.refreshing import assert_in_order
 from tests.acceptance.revoking import Fleet, left_here, left_there
-from tests.acceptance.signing_in import RING
 from tests.acceptance.ticking import INTERVAL, MANY, Everybody, hints_of, move_in
 from tests.chaos_cases import Case
 from tests.conftest import empty_tables
 from tests.evidence import Report
 from tests.site import Host, Simulator, Site, start_site, tick, wait_for
-from tools.chaos import population
 from tools.chaos.clock import MovableClock
 from tools.chaos.storage_proxy import StorageProxy
 
@@ -30,7 +27,6 @@ PAUSE = 300
 """What the throttled service asks for: the longest Retry-After that we heed."""
 SECONDS = 60
 """Within which the herd is due: hints are in whole seconds, so that the order within one is anybody's."""
-DUE = 100
 
 
 @pytest.fixture(scope="module")
@@ -152,32 +148,3 @@ def assert_oldest_first(people: Everybody, calls: Sequence[dict[str, Any]]) -> N
     leeway = WORKERS + 2 * len(rank) / SECONDS
     early = [n - place for place, n in enumerate(asked) if n - place > leeway]
     assert early == []
-
-
-def test_what_a_run_costs_depends_on_who_is_due_and_not_on_who_is_stored(
-    azurite: str, site: Site, storage: StorageProxy, fleet: Fleet, simulator: Simulator
-) -> None:
-    """A hundred due among two hundred and among a thousand: the same operations, purge and counts among them.
-
-    `make bench` has it for a thousand and a hundred thousand.
-    """
-    host = wait_for([fleet.launch().host])[0]
-    counts = {}
-    empty_tables(azurite)
-    fleet.clock.move_to(timedelta())
-    stored = 0
-    for wanted in (2 * DUE, 10 * DUE):
-        others = population.strangers(
-            (f"stored {n}" for n in range(stored, wanted - DUE)), datetime.now(UTC) + timedelta(hours=3)
-        )
-        population.store_only(azurite, RING, others)
-        stored = wanted - DUE
-        due = move_in(site, DUE, lambda n: timedelta(minutes=10, seconds=n))
-        with storage.counting() as operations:
-            report = tick(host)
-        assert (report["looked"], report["refreshed"]) == (DUE, DUE)
-        counts[wanted] = Counter(operations)
-        assert due.generations() == {2}
-    few, many = counts.values()
-    assert few["GET logins"] == 1
-    assert abs(many.total() - few.total()) <= few.total() * 0.05, counts

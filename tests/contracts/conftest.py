@@ -19,6 +19,7 @@ from shared.storage.connections import Connections, TableConnections
 from shared.storage.due import Due, TableDue
 from shared.storage.logins import Logins, TableLogins
 from shared.storage.tables import Tables
+from tests.evidence import Report
 from tests.fakes import FIRST_KEY, MemoryConnections, MemoryDue, MemoryLogins
 
 READS = ("GET", "HEAD")
@@ -82,8 +83,9 @@ def memory_stores() -> Stores:
 
 
 @pytest.fixture(params=["fakes", "azurite"])
-def stores(request: pytest.FixtureRequest) -> Stores:
-    """The fakes and the real ones: one contract for both."""
+def stores(request: pytest.FixtureRequest, evidence: Report) -> Stores:
+    """The fakes and the real ones: one contract for both, and each a case of its own."""
+    evidence(cases=1)
     return memory_stores() if request.param == "fakes" else table_stores(request.getfixturevalue("azurite"))
 
 

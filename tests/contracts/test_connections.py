@@ -17,6 +17,8 @@ from shared.storage.tables import OutcomeUnknownError
 from tests.contracts.conftest import Stores
 from tests.fakes import FIRST_KEY, NOON, SECOND_KEY
 
+pytestmark = pytest.mark.acceptance("S6")
+
 HOUR = timedelta(hours=1)
 
 

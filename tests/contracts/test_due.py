@@ -10,6 +10,8 @@ from shared.storage.due import Hint
 from tests.contracts.conftest import Stores
 from tests.fakes import NOON
 
+pytestmark = pytest.mark.acceptance("S6")
+
 
 @pytest.fixture
 def day(user_id: str) -> datetime:

@@ -10,6 +10,8 @@ import pytest
 from shared.models.custody import new_id
 from tests.fakes import NOON
 
+pytestmark = pytest.mark.acceptance("S6")
+
 
 @pytest.fixture
 def day(user_id: str) -> datetime:

@@ -14,7 +14,7 @@ from tests.infra.cloud import CLIENT_SECRET, OTHER_SECRET, TENANT, Cloud
 KEY_NAME, LEGACY_NAME, ENTRA_NAME = "token-encryption-key", "azure-devops-client-secret", "entra-client-secret"
 LEGACY = {"AZURE_DEVOPS_APP_ID": "44444444-4444-4444-8444-444444444444"}
 APP = "55555555-5555-4555-8555-555555555555"
-CALLBACK = "https://func-test.example.net/auth/callback/entra"
+CALLBACK, HOME = "https://func-test.example.net/auth/callback/entra", "https://func-test.example.net/"
 BY_RBAC = (
     "(Forbidden) Caller is not authorized to perform action on resource.\n"
     'Code: Forbidden\nInner error: {\n    "code": "ForbiddenByRbac"\n}'
@@ -222,7 +222,7 @@ def test_a_hook_that_is_stopped_while_it_writes_leaves_no_file(cloud: Cloud, num
 def test_the_entra_application_trusts_the_identity_once(entra: Cloud) -> None:
     assert entra.run("postprovision").code == 0
     (app,) = entra.state["apps"]
-    assert app["web"]["redirectUris"] == [CALLBACK]
+    assert app["web"]["redirectUris"] == [CALLBACK, HOME]
     (trust,) = app["federated"]
     assert trust["issuer"] == f"https://login.microsoftonline.com/{TENANT}/v2.0"
     assert trust["subject"] == entra.state["azd"]["AZURE_IDENTITY_PRINCIPAL_ID"]
@@ -236,9 +236,10 @@ def test_the_entra_application_trusts_the_identity_once(entra: Cloud) -> None:
 
 
 def test_redirect_uris_that_others_added_stay(entra: Cloud) -> None:
-    entra.change(apps=[application(web={"redirectUris": ["https://portal.example.org/auth/callback/entra"]})])
+    others = "https://portal.example.org/auth/callback/entra"
+    entra.change(apps=[application(web={"redirectUris": [others, CALLBACK]})])
     assert entra.run("postprovision").code == 0
-    assert entra.state["apps"][0]["web"]["redirectUris"] == ["https://portal.example.org/auth/callback/entra", CALLBACK]
+    assert entra.state["apps"][0]["web"]["redirectUris"] == [others, CALLBACK, HOME]
 
 
 def test_the_trust_in_an_identity_that_was_made_anew_is_corrected(entra: Cloud) -> None:
@@ -276,5 +277,5 @@ def test_who_may_not_change_the_application_is_told_every_value(entra: Cloud) ->
     entra.change(rules=[{"when": "ad app", "error": DENIED}])
     ran = entra.run("postprovision")
     assert ran.code == 0
-    for value in (CALLBACK, f"{TENANT}/v2.0", entra.state["azd"]["AZURE_IDENTITY_PRINCIPAL_ID"]):
+    for value in (CALLBACK, HOME, f"{TENANT}/v2.0", entra.state["azd"]["AZURE_IDENTITY_PRINCIPAL_ID"]):
         assert value in ran.output

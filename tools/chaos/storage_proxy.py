@@ -78,8 +78,8 @@ class Fault:
     """An effect and the operations it befalls; `seen` that fitted and `injected` into which it really went.
 
     `table`, `method` and `holding` (bytes found in the request) choose; of what fits, the first `after` pass, then a
-    `share` of it is disturbed, at most `times`. With `lasts` the first that fits opens an outage: for so many seconds
-    every operation of any kind is disturbed.
+    `share` of each `every`-th is disturbed, at most `times`. With `lasts` the first that fits opens an outage: for so
+    many seconds every operation of any kind is disturbed.
     """
 
     effect: Effect
@@ -88,6 +88,8 @@ class Fault:
     holding: bytes = b""
     share: float = 1.0
     after: int = 0
+    every: int = 1
+    """2: one try is disturbed, and the one after it comes through."""
     times: int | None = None
     lasts: float | None = None
     seed: int = 0
@@ -111,7 +113,8 @@ class Fault:
                     return False
             self.seen += 1
             used_up = self.times is not None and self.injected >= self.times
-            if used_up or self.seen <= self.after or self._random.random() >= self.share:
+            its_turn = self.seen > self.after and (self.seen - self.after - 1) % self.every == 0
+            if used_up or not its_turn or self._random.random() >= self.share:
                 return False
             self.injected += 1
             return True

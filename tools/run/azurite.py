@@ -43,17 +43,23 @@ def installed(root: Path = bootstrap.ROOT) -> bool:
 
 
 def start_azurite(
-    log: Path, *, data: Path | None = None, tls: tuple[Path, Path] | None = None, root: Path = bootstrap.ROOT
+    log: Path,
+    *,
+    data: Path | None = None,
+    tls: tuple[Path, Path] | None = None,
+    table_port: int = 0,
+    root: Path = bootstrap.ROOT,
 ) -> Azurite:
     """Start tables, queues and blobs, and wait until they answer.
 
     With `data` rows are kept in that folder, else in memory. It saves every 5 s and at SIGTERM: only
     SIGKILL loses rows. With `tls`, a certificate and its key, it speaks https and takes tokens of an identity
-    too: it checks their audience, issuer and times (facts, tooling). Raises processes.ChildError.
+    too: it checks their audience, issuer and times (facts, tooling). With `table_port` tables are served
+    there, else at a port of its choice. Raises processes.ChildError.
     """
     kept = ["--location", data] if data else ["--inMemoryPersistence"]
     hosts = [word for service in SERVICES for word in (f"--{service.lower()}Host", "127.0.0.1")]
-    ports = [word for service in SERVICES for word in (f"--{service.lower()}Port", "0")]
+    ports = ["--blobPort", "0", "--queuePort", "0", "--tablePort", str(table_port)]
     command = [bootstrap.node(root), root / SCRIPT, *hosts, *ports, *kept]
     command += ["--oauth", "basic", "--cert", tls[0], "--key", tls[1]] if tls else []
     command += ["--silent", "--disableTelemetry", "--skipApiVersionCheck"]

@@ -41,6 +41,7 @@ CHALLENGED = {
         "headers": {"WWW-Authenticate": f'Bearer error="insufficient_claims", claims="{CLAIMS}"'},
     },
 }
+PERSONAL = {"match": {"path": "/oauth2/v2.0/authorize"}, "action": {"aadsts": {"code": 500208, "page": False}}}
 BLOCKED = {"match": {"path": "/oauth2/v2.0/authorize"}, "action": {"aadsts": 53003}}
 
 
@@ -52,15 +53,16 @@ class SceneError(Exception):
 class Scene:
     """A page in one state.
 
-    `address` names an origin of the stage; `presses` are buttons to click there, in turn; `elsewhere` are the user
-    agents of further browsers in which the person is signed in. The `faults` of the simulator hold until the last
-    button is pressed.
+    `address` names an origin of the stage; `chooses` is the account to choose there, `presses` are buttons to click, in
+    turn; `elsewhere` are the user agents of further browsers in which the person is signed in. The `faults` of the
+    simulator hold until the last button is pressed.
     """
 
     name: str
     address: str
     person: str | None = None
     status: int = 200
+    chooses: str | None = None
     presses: tuple[str, ...] = ()
     faults: tuple[Mapping[str, Any], ...] = ()
     elsewhere: tuple[str, ...] = ()
@@ -76,6 +78,8 @@ class Scene:
             self._sign_in_elsewhere(page, stage, agent)
         stage.faults(*self.faults)
         response = page.goto(self.address.format_map(origins(stage)))
+        if self.chooses:
+            page.get_by_role("radio", name=self.chooses).check()
         for button in self.presses:
             response = press(page, button)
         stage.faults()
@@ -109,6 +113,7 @@ SCENES = (
     Scene("home", "{site}/"),
     Scene("home-signed-in", "{site}/", ADA),
     Scene("home-both", "{both}/"),
+    Scene("home-closed", "{closed}/"),
     Scene("set-up", "{unset}/", status=503),
     Scene("consent", "{site}/auth/login"),
     Scene("consent-refused", "{simulator}/oauth2/authorize?client_id=unknown", status=400),
@@ -133,15 +138,20 @@ SCENES = (
     Scene("error-400-declined", "{site}/auth/login", status=400, presses=("Deny",)),
     Scene("error-400-blocked", "{both}/auth/login/entra", status=400, faults=(BLOCKED,)),
     Scene("error-400-expired", "{site}/auth/callback?code=x&state=" + "s" * 43, status=400),
+    Scene("error-400-personal", "{both}/auth/login/entra", status=400, faults=(PERSONAL,)),
     Scene("error-401-again", PROJECT + "/builds", ADA, status=401, faults=(REJECTED,)),
     Scene("error-401-confirm", PROJECT + "/builds", ADA, status=401, faults=(CHALLENGED,)),
+    Scene("error-401-gone", "{entra}/dashboard", ADA, status=401),
     Scene("error-403", PROJECT + "/builds", ADA, status=403, faults=(NOT_ALLOWED,)),
     Scene("error-403-scope", PROJECT + "/builds", ADA, status=403, faults=(NO_SCOPE,)),
+    Scene("error-403-tenant", "{entra}/auth/login", status=403, chooses=BJORN, presses=("Accept",)),
     Scene("error-404", "{site}/nowhere", status=404),
     Scene("error-404-project", "{site}/org/fabrikam/project/Unknown/builds", ADA, status=404),
     Scene("error-404-sign-in", "{site}/auth/login/unknown", status=404),
+    Scene("error-404-closed", "{closed}/auth/login", status=404),
     Scene("error-414", "{site}/?" + "x" * 5000, status=414),
     Scene("error-421", "{misnamed}/", status=421),
+    Scene("error-500", "{broken}/dashboard", ADA, status=500),
     Scene("error-502", PROJECT + "/repos", ADA, status=502, faults=(NONSENSE,)),
     Scene("error-503", PROJECT + "/repos", ADA, status=503, faults=(DOWN,)),
     Scene("error-503-busy", "{site}/org/contoso-labs/projects", BJORN, status=503, faults=(BUSY,)),

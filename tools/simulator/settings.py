@@ -21,6 +21,7 @@ IdTokenMutation = Literal[
     "wrong-audience",
     "wrong-issuer",
     "other-tenant",
+    "personal-account",
     "wrong-nonce",
     "no-nonce",
     "no-oid",

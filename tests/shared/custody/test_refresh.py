@@ -311,6 +311,18 @@ class TestGrantEnded:
         assert [told["reason"] for told in world.told("connection_ended")] == ["grant_ended"]
         assert [told["reason"] for told in world.told("refresh_failed")] == ["grant_ended"]
 
+    def test_tokens_that_no_row_takes_end_it_too(self, world, due):
+        world.provider.token_size = 61 * 1024
+        for _ in range(2):
+            kept = fresh(world.custody, world.connection(due))
+            assert (kept.status, kept.reason, kept.generation) == (Status.RECONNECT, "token_too_large", 1)
+            assert (kept.lease, kept.access_token) == (None, "access-1")
+        world.advance(minutes=4)
+        with pytest.raises(SignInAgain):
+            fresh(world.custody, world.connection(due))
+        assert world.journal.count(REFRESH) == 1
+        assert [told["reason"] for told in world.told("connection_ended")] == ["token_too_large"]
+
     def test_the_loser_of_a_race_re_reads_and_adopts(self, world, due):
         def lose() -> None:
             another_process_refreshes(world, due)
@@ -646,6 +658,13 @@ class TestRejectedToken:
         renewed = renewed_after_rejection(world.custody, rejected)
         assert renewed.generation == 2
         assert renewed.access_token != rejected.access_token
+
+    def test_the_next_look_comes_soon_whatever_the_next_token_lives(self, world, rejected):
+        """It may be due before the rejected one would have been: the hint is there before the lease."""
+        start, at = len(world.journal.calls), world.clock.now()
+        renewed_after_rejection(world.custody, rejected)
+        assert world.journal.calls[start : start + 2] == ["due.put", "connections.take_lease"]
+        assert at + timedelta(seconds=30) in world.due.of(rejected.user_id)
 
     def test_a_newer_token_of_another_is_adopted(self, world, rejected):
         another_process_refreshes(world, rejected.user_id)

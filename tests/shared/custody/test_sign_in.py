@@ -10,12 +10,14 @@ from shared.custody.rules import Limits
 from shared.custody.sign_in import begin, finish
 from shared.custody.sign_out import sign_out
 from shared.errors import (
+    AnswerTooLarge,
     AppFault,
     Fenced,
     GrantEnded,
     Policy,
     RequestRefused,
     SignInExpired,
+    SignInOff,
     SignInRefused,
     SignInUnavailable,
     SignInUsed,
@@ -56,6 +58,12 @@ class TestBegin:
     def test_an_unknown_provider_is_not_found(self, world):
         with pytest.raises(UnknownProvider):
             begin(world.custody, "github", "/")
+
+    @pytest.mark.parametrize("name", ["azure-devops", None])
+    def test_a_provider_that_takes_no_new_sign_ins_says_so(self, world, name):
+        world.provider.offers_sign_in = False
+        with pytest.raises(SignInOff):
+            begin(world.custody, name, "/")
 
 
 class TestOperations:
@@ -160,6 +168,12 @@ class TestRefusals:
             finish_with(world)
         assert "larger than this site can store" in caught.value.advice
         assert world.provider.revoked[0] == "refresh-1"
+
+    def test_tokens_too_large_to_be_read_are_refused_likewise(self, world):
+        world.journal.before("provider.redeem", AnswerTooLarge())
+        with pytest.raises(SignInRefused) as caught:
+            finish_with(world)
+        assert "larger than this site can store" in caught.value.advice
 
     @pytest.mark.parametrize("call", ["connections.load", "due.put"])
     @pytest.mark.parametrize("error", [StoreError(), UnknownKey()], ids=repr)

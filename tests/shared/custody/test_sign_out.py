@@ -31,6 +31,18 @@ def test_while_others_remain_it_costs_two_and_ends_this_session_alone(world):
     assert record.connection is not None
 
 
+def test_others_that_end_sooner_than_we_would_look_get_a_hint_first(world):
+    """The one that leaves is the newest, and the token is due only after the older one's end."""
+    world.provider.offers_revocation = False
+    world.sign_in("ada")
+    world.advance(hours=7, minutes=50)
+    newest = world.sign_in("ada")
+    start = len(world.journal.calls)
+    out(world, newest)
+    assert world.journal.calls[start:] == ["connections.load", "due.put", "connections.end_sessions"]
+    assert world.clock.now() + timedelta(minutes=10) in world.due.of(newest.user_id)
+
+
 def test_the_last_one_costs_three_and_ends_the_connection_before_it_revokes(world):
     key = world.sign_in("ada")
     start = len(world.journal.calls)

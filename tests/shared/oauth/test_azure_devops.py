@@ -104,7 +104,7 @@ def test_a_code_is_redeemed_and_the_profile_says_who(provide: Provide) -> None:
 def test_a_refresh_token_travels_as_assertion(provide: Provide) -> None:
     """Facts 1.5; no profile is asked for: nothing stands between the answer and the write."""
     provider, server = provide()
-    assert provider.refresh("old rt", LATER).refresh_token == "rt"
+    assert provider.refresh("old rt", "vso.work", LATER).refresh_token == "rt"
     assert paths(server) == ["/oauth2/token"]
     form = form_of(server.calls[0])
     assert (form["grant_type"], form["assertion"]) == ("refresh_token", "old rt")
@@ -200,7 +200,7 @@ def test_without_a_profile_nobody_signs_in_and_the_tokens_are_withdrawn(provide:
 def test_a_refused_code_asks_for_no_profile(provide: Provide, error: str, expected: type[ProviderError]) -> None:
     """Errors keep their class, and there is nothing to withdraw."""
     refusal = Response(400, json.dumps({"Error": error, "ErrorDescription": "x"}).encode())
-    for call in (lambda one: one.redeem("c", LOGIN), lambda one: one.refresh("rt", LATER)):
+    for call in (lambda one: one.redeem("c", LOGIN), lambda one: one.refresh("rt", "vso.work", LATER)):
         provider, server = provide(token=refusal)
         with pytest.raises(expected):
             call(provider)

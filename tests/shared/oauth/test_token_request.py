@@ -140,6 +140,7 @@ def test_a_missing_field_is_no_token_response(name: str) -> None:
         json.dumps(TOKENS)[:-1].encode() + b', "x": {"y": 1, "y": 2}}',
         json.dumps(TOKENS).encode().replace(b"at", b"\xff"),
         json.dumps(TOKENS).encode("utf-16"),
+        json.dumps(TOKENS | {"x": "\ud800"}).encode(),
         b"1" * 5000,
         json.dumps(TOKENS)[:-1].encode() + b', "x": "' + b"a" * MAX_ANSWER_BYTES + b'"}',
     ],

@@ -94,6 +94,16 @@ def test_only_what_matches_is_disturbed_on_a_connection_that_is_kept(
     assert (fault.seen, fault.injected) == (3, 1)
 
 
+def test_each_other_try_is_disturbed_so_that_the_one_after_it_comes_through(
+    storage: StorageProxy, table: TableClient, entity: dict[str, str]
+) -> None:
+    fault = Fault(effect=Refuse(503), method="POST", after=1, every=2)
+    with storage.injecting(fault):
+        seen = [outcome(table, {**entity, "RowKey": f"turn{n}"}) for n in range(5)]
+    assert seen == ["done", 503, "done", 503, "done"]
+    assert fault.injected == 2
+
+
 @pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
 def test_a_share_of_the_operations_is_drawn_from_a_seed(
     storage: StorageProxy, table: TableClient, share: float

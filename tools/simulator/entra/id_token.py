@@ -10,7 +10,7 @@ from tools.simulator.entra.grants import Issued
 from tools.simulator.entra.keys import base64url, signing_key, unpublished_key
 from tools.simulator.sample.identifiers import guid
 from tools.simulator.sample.people import Person
-from tools.simulator.sample.tenants import FABRIKAM, NORTHWIND, Tenant
+from tools.simulator.sample.tenants import FABRIKAM, NORTHWIND, PERSONAL, Tenant
 from tools.simulator.settings import Settings
 
 LIFETIME = 3600
@@ -77,6 +77,7 @@ def _spoiled(identity: Identity, mutation: str | None) -> dict[str, Any]:
         "wrong-audience": {"aud": guid("another application")},
         "wrong-issuer": {"iss": f"https://login.example/{identity.issued.tenant.id}/v2.0"},
         "other-tenant": {"iss": issuer(identity.origin, other), "tid": other.id},
+        "personal-account": {"iss": issuer(identity.origin, PERSONAL), "tid": PERSONAL.id},
         "wrong-nonce": {"nonce": "another-nonce"},
         "no-nonce": {"nonce": None},
         "no-oid": {"oid": None},

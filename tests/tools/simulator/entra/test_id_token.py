@@ -15,6 +15,7 @@ REFUSED_BY_ITS_REASON = {
     "wrong-audience": jwt.InvalidAudienceError,
     "wrong-issuer": jwt.InvalidIssuerError,
     "other-tenant": jwt.InvalidIssuerError,
+    "personal-account": jwt.InvalidIssuerError,
     "wrong-nonce": jwt.InvalidTokenError,
     "no-nonce": jwt.InvalidTokenError,
     "no-oid": jwt.MissingRequiredClaimError,
