@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 from typing import Any, get_args
 
@@ -24,7 +25,7 @@ _numbers = count(1)
 
 @dataclass
 class Stage:
-    """A site with hosts of every kind that the scenes need; `later` is an hour ahead: each token is over there."""
+    """A site with hosts of every kind that the scenes need."""
 
     site: Site
     simulator: Simulator
@@ -32,10 +33,14 @@ class Stage:
     host: Host
     failing: Host
     provider: str = AZURE_DEVOPS
-    people: list[str] = field(default_factory=list)
 
+    @cached_property
     def later(self) -> Host:
-        """A process of its own, for a refusal may open its breaker."""
+        """An hour ahead, where each token is over."""
+        return self.start_later()
+
+    def start_later(self) -> Host:
+        """One more, for refusals that open the breaker of a process."""
         return self.site.start_host(clock_offset=OVER, ENTRA_TENANT_ID=CONTOSO)
 
     def attempt(self, user: str = "") -> Attempt:
@@ -125,7 +130,7 @@ def hostile_token_answers(stage: Stage) -> None:
 
 def failed_refreshes(stage: Stage) -> None:
     """An hour later: the same, with access and refresh token told back; last what opens the breaker."""
-    later = stage.later()
+    later = stage.start_later()
     for answer in token_answers(""):
         browser = stage.signed_in()
         held = stage.held(browser)
@@ -159,7 +164,7 @@ def token_answers(echo: str) -> dict[str, dict[str, Any]]:
 def successful_refreshes(stage: Stage) -> None:
     """On request, after a rejection, and by the timer."""
     people = [stage.signed_in() for _ in range(3)]
-    later = stage.later()
+    later = stage.later
     assert Browser(later.url, people[0].http).get("/dashboard").status_code == 200
     assert tick(later)["refreshed"] >= 2
 
@@ -168,7 +173,7 @@ def a_troubled_timer(stage: Stage) -> None:
     browser = stage.signed_in()
     echo = stage.held(browser).refresh_token
     stage.faults(token_answers(echo)["refused"], grant="refresh_token")
-    assert tick(stage.later())["failed"]
+    assert tick(stage.later)["failed"]
 
 
 def hostile_data(stage: Stage) -> None:
@@ -176,9 +181,8 @@ def hostile_data(stage: Stage) -> None:
     for answer in range(len(api_answers(""))):
         browser = stage.signed_in()
         stage.faults(api_answers(stage.held(browser).access_token)[answer], path="/_apis/(accounts|projects|wit)")
-        for path in ("/dashboard", "/org/contoso-labs/projects"):
-            for accept in ACCEPTS:
-                browser.get(path, headers={"Accept": accept})
+        for path, accept in zip(("/dashboard", "/org/contoso-labs/projects"), ACCEPTS, strict=False):
+            browser.get(path, headers={"Accept": accept})
         assert stage.simulator.injected() >= 1
         stage.simulator.faults()
 
@@ -204,9 +208,8 @@ def every_error(stage: Stage) -> None:
     """Each error there is, raised below a page of somebody who is signed in, and a bug of ours."""
     browser = stage.signed_in()
     there = Browser(stage.failing.url, browser.http)
-    for organization in [*(f"fault-{number}" for number in range(len(CLASSES))), BUG]:
-        for accept in ACCEPTS:
-            there.get(f"/org/{organization}/projects", headers={"Accept": accept})
+    for number, organization in enumerate([BUG, *(f"fault-{number}" for number in range(len(CLASSES)))]):
+        there.get(f"/org/{organization}/projects", headers={"Accept": ACCEPTS[number % 2]})
 
 
 def a_store_in_trouble(stage: Stage) -> None:
@@ -239,7 +242,7 @@ def signed_out(stage: Stage) -> None:
         leaving.http.post(f"{leaving.base}/auth/logout", data={"csrf": leaving.csrf()}, headers={"Accept": accept})
     for accept in ACCEPTS:
         leaving.get("/auth/receipt", headers={"Accept": accept})
-    tick(stage.later())
+    tick(stage.later)
 
 
 def spoiled_id_tokens(stage: Stage) -> None:
