@@ -25,10 +25,10 @@ _numbers = count(1)
 
 @dataclass
 class Trapped:
-    """A host that may be killed at a named point."""
+    """A host that may be killed at a named point; without traps nobody does that."""
 
     host: Host
-    traps: Traps
+    traps: Traps | None = None
 
 
 @dataclass

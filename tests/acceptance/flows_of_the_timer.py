@@ -118,7 +118,7 @@ def left_unrevoked(stage: Stage, name: str) -> str:
     """The user id of somebody who signed out while the provider answered no revocation."""
     browser = stage.visitor(name)
     stage.site.simulator.faults(REVOCATION_FAILS)
-    leaving(browser)(Trapped(stage.keeper(), None))
+    leaving(browser)(Trapped(stage.keeper()))
     return user_of(browser)
 
 
@@ -152,7 +152,7 @@ def purge(stage: Stage) -> Played:
     """A day after a sign-out: its outcome goes, its hints, and the burnt state."""
     browser = stage.visitor()
     user = user_of(browser)
-    leaving(browser)(Trapped(stage.keeper(), None))
+    leaving(browser)(Trapped(stage.keeper()))
     stage.advance(KEPT_LONG_ENOUGH)
     marks = {
         "connections.drop_revocation": lambda it: not it.of(user).revocations,
@@ -183,7 +183,7 @@ def timer(name: str, begin: Callable[[Stage], Played], *steps: str, **more: obje
 
 MOVED = ("due.put", "due.remove")
 
-TIMER_FLOWS = (
+FLOWS_OF_THE_TIMER = (
     timer("refresh", refresh, *LEASE_TO_SAVE, *MOVED),
     timer("end of the last session", end_of_the_last_session, *LAST_OUT[1:], "connections.load", *MOVED),
     timer(
