@@ -66,6 +66,10 @@ class Watch:
             self.rows(self._site.storage)
         return self.canaries.hits()
 
+    def findings(self) -> list[str]:
+        """The same in words, as the invariants of a test want it."""
+        return [str(hit) for hit in self.hits()]
+
     def rows(self, storage: str, **options: Any) -> None:
         """Everything in the tables of this store, as it is stored."""
         with TableServiceClient.from_connection_string(storage, **options) as service:
@@ -107,15 +111,14 @@ class Watch:
             self._answer(host, answer)
 
     def _answer(self, host: Host, answer: Recorded) -> None:
+        where = f"of answers below {_section(answer.path)}"
         for name, value in answer.headers:
             if name == "set-cookie":
                 self._cookie(value)
             place = "location to a provider" if name == "location" and _to_a_provider(value, host) else name
-            self.canaries.note(
-                f"header {name} of answers below {_section(answer.path)}", value.encode(), HOME.get(place, ())
-            )
+            self.canaries.note(f"{place} {where}", value.encode(), HOME.get(place, ()))
         self.canaries.learn("CSRF token", *(found.decode() for found in CSRF.findall(answer.body)))
-        self.canaries.note(f"body of answers below {_section(answer.path)}", CSRF.sub(b"", answer.body))
+        self.canaries.note(f"body {where}", CSRF.sub(b"", answer.body))
 
     def _cookie(self, line: str) -> None:
         name, _, value = line.partition(";")[0].partition("=")

@@ -89,6 +89,10 @@ class LocalVault:
         got = self._control("GET", f"calls?since={since}")["value"]
         return [call for call in got if path in call["target"] and call["user"] in ((user,) if user else _anybody(got))]
 
+    def tokens(self) -> list[str]:
+        """Every token of an identity that was given out."""
+        return self._control("GET", "tokens")["value"]
+
     def last(self) -> int:
         """The number of the last call so far."""
         return self._control("GET", "calls")["last"]

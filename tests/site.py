@@ -251,7 +251,7 @@ class Site:
         processes.stop_all([host.child for host in self.hosts])
         found = findings(self.watch)
         self.simulator.child.stop()
-        assert found == []
+        assert not found, "; ".join(found)
 
 
 def wait_for(hosts: list[Host]) -> list[Host]:

@@ -49,6 +49,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "shared.scopes": (),
     "shared.readiness": ("shared.config", *PURE),
     "tools": ("tools",),
+    "tools.bench.crowd": ("shared.sealing", "tools"),
     "tools.bench.site": ("shared.sealing", "tools"),
     "tools.bench.timer": ("shared.custody", "tools"),
     "tools.chaos.clock": ("shared.services", "tools.chaos"),

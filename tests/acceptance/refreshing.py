@@ -117,4 +117,5 @@ def assert_in_order(site: Site, replies: Iterable[Reply], *, ahead: float, kille
     )
     children = [host.child for host in site.hosts if host.child.pid not in dead]
     children.append(site.simulator.child)
-    assert invariants.checked(children=children, replies=replies, store=store) == []
+    more = [site.watch.findings]
+    assert invariants.checked(children=children, replies=replies, store=store, more=more) == []

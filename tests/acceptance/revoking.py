@@ -25,10 +25,10 @@ _numbers = count(1)
 
 @dataclass
 class Trapped:
-    """A host that may be killed at a named point."""
+    """A host that may be killed at a named point; without traps nobody does that."""
 
     host: Host
-    traps: Traps
+    traps: Traps | None = None
 
 
 @dataclass
@@ -72,7 +72,8 @@ class Fleet:
         """What is wrong with the hosts that should live, and with the store."""
         limits = Limits(timedelta(hours=24), timedelta(hours=8))
         store = Store(self.site.storage, RING, self.clock.now(), limits, timedelta(minutes=15))
-        return checked(children=[host.child for host in hosts], store=store, **more)
+        children = [host.child for host in hosts]
+        return checked(children=children, store=store, more=[self.site.watch.findings], **more)
 
 
 def left_here(fleet: Fleet, users: Iterable[str]) -> list[str]:

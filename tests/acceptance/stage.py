@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import count
 
 from azure.data.tables import TableServiceClient
@@ -32,10 +32,10 @@ Settings = Mapping[str, str | None]
 
 @dataclass(frozen=True)
 class Seen:
-    """All that the store holds at one moment: each person's rows and hints, and how many states are burnt."""
+    """All that the store holds at one moment: each person's rows, the hints, and how many states are burnt."""
 
     records: Mapping[str, UserRecord]
-    hints: Mapping[str, list[datetime]]
+    hints: frozenset[Hint]
     burnt: int
 
     def of(self, user_id: str) -> UserRecord:
@@ -45,9 +45,8 @@ class Seen:
         """Everybody else."""
         return [record for user, record in self.records.items() if user != user_id]
 
-    @property
-    def all_hints(self) -> list[datetime]:
-        return [at for each in self.hints.values() for at in each]
+
+Mark = Callable[[Seen], bool]
 
 
 @dataclass
@@ -103,9 +102,14 @@ class Stage:
         with TableServiceClient.from_connection_string(self.site.storage) as service:
             opened = TableConnections(Tables(service), lambda: RING)
             users = {str(row["PartitionKey"]) for row in service.get_table_client(rows.TABLE).list_entities()}
-            found = [due.parse(str(row["RowKey"])) for row in service.get_table_client(due.TABLE).list_entities()]
+            hints = [due.parse(str(row["RowKey"])) for row in service.get_table_client(due.TABLE).list_entities()]
             burnt = sum(1 for _ in service.get_table_client(logins.TABLE).list_entities())
-            return Seen({user: opened.load(user) for user in users}, _by_user(found), burnt)
+            return Seen({user: opened.load(user) for user in users}, frozenset(filter(None, hints)), burnt)
+
+    def hinted(self, number: int = 1) -> Mark:
+        """Whether there are so many hints that are not there now."""
+        before = self.seen().hints
+        return lambda it: len(it.hints - before) >= number
 
     def findings(self) -> list[str]:
         """What is wrong with the hosts that nobody killed, and with the store."""
@@ -129,14 +133,3 @@ class Stage:
     def _until(self, moment: datetime) -> timedelta:
         """How long that is from now, on the clock of the hosts."""
         return max(moment - self.fleet.clock.now(), timedelta())
-
-
-def _by_user(found: list[Hint | None]) -> dict[str, list[datetime]]:
-    hints: dict[str, list[datetime]] = {}
-    for hint in found:
-        if hint:
-            hints.setdefault(hint.user_id, []).append(hint.at.astimezone(UTC))
-    return hints
-
-
-Mark = Callable[[Seen], bool]

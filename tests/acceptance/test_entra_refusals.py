@@ -11,7 +11,9 @@ import pytest
 from shared.config import DEFAULT_SCOPES
 from tests.acceptance.signing_in import stored
 from tests.evidence import Report
+from tests.html_page import Page
 from tests.site import Browser, Host, Simulator, Site, tick
+from tools.simulator.entra.failures import FAILURES
 
 # By code: the reason in the event, and words of the page that tell what to do next.
 CODES = {
@@ -49,6 +51,35 @@ CODES = {
     51004: ("wrong_account", "choose another account"),
     50196: ("loop", "Wait a few minutes"),
 }
+HEADINGS = {
+    "registration": "This site is not registered correctly",
+    "client_secret": "This site can't prove itself to Microsoft",
+    "scope": "This site asks for something that Microsoft does not know",
+    "denied": "Access was declined",
+    "consent_needed": "Access was not granted yet",
+    "admin_consent": "An administrator must grant access first",
+    "expired": "This sign-in is no longer valid",
+    "used": "This sign-in was already used",
+    "verifier": "This sign-in was mixed up with another one",
+    "second_factor": "Your organization asks for more than a password",
+    "conditional_access": "A policy of your organization does not allow this",
+    "not_assigned": "You are not assigned to this site",
+    "wrong_account": "This account can't be used here",
+    "loop": "Microsoft stopped a sign-in that went round in circles",
+}
+STATUS = {
+    "invalid_grant": 400,
+    "interaction_required": 400,
+    "consent_required": 400,
+    "access_denied": 403,
+    "invalid_client": 503,
+    "unauthorized_client": 503,
+    "invalid_request": 503,
+    "invalid_scope": 503,
+    "invalid_resource": 503,
+    "temporarily_unavailable": 503,
+}
+"""By the `error` of the token endpoint: the person's to cure, a policy's, ours."""
 CHALLENGE = {"access_token": {"acrs": {"essential": True, "value": "c1"}}}
 
 
@@ -63,8 +94,11 @@ def test_a_code_at_the_way_back_says_what_to_do_next(simulator: Simulator, host:
     simulator.faults({"match": {"path": "/authorize"}, "action": {"aadsts": {"code": code, "page": False}}})
     browser = Browser(host.url)
     answer = browser.get(browser.get(browser.begin(provider="entra")).headers["Location"])
-    assert answer.status_code == 400
+    page = Page(answer.text)
+    assert (answer.status_code, page.heading) == (400, HEADINGS[reason])
     assert words in shown(answer.text)
+    another = "Choose another account" if reason == "wrong_account" else "Sign in"
+    assert page.address(another).startswith("/auth/login")
     assert "AADSTS" not in answer.text
     assert browser.session_cookie is None
     assert [call for call in simulator.calls("/token") if call["method"] == "POST"] == []
@@ -79,7 +113,8 @@ def test_a_code_at_the_token_endpoint_says_what_to_do_next(simulator: Simulator,
     callback = browser.consent(browser.begin(provider="entra"))
     simulator.faults({"match": {"path": "/token"}, "action": {"aadsts": code}})
     answer = browser.get(callback)
-    assert answer.status_code in (400, 403, 503)
+    expected = (STATUS[FAILURES[code].error], HEADINGS[reason])
+    assert (answer.status_code, Page(answer.text).heading) == expected
     assert words in shown(answer.text)
     assert "AADSTS" not in answer.text
     assert browser.session_cookie is None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 from typing import Any, get_args
+from urllib.parse import urlsplit
 
 from shared.models.custody import Connection
 from shared.oauth.provider import AZURE_DEVOPS, ENTRA
@@ -24,7 +26,7 @@ _numbers = count(1)
 
 @dataclass
 class Stage:
-    """A site with hosts of every kind that the scenes need; `later` is an hour ahead: each token is over there."""
+    """A site with hosts of every kind that the scenes need."""
 
     site: Site
     simulator: Simulator
@@ -32,17 +34,21 @@ class Stage:
     host: Host
     failing: Host
     provider: str = AZURE_DEVOPS
-    people: list[str] = field(default_factory=list)
 
+    @cached_property
     def later(self) -> Host:
-        """A process of its own, for a refusal may open its breaker."""
+        """An hour ahead, where each token is over."""
+        return self.start_later()
+
+    def start_later(self) -> Host:
+        """One more, for refusals that open the breaker of a process."""
         return self.site.start_host(clock_offset=OVER, ENTRA_TENANT_ID=CONTOSO)
 
-    def attempt(self, user: str = "") -> Attempt:
-        """A sign-in of somebody new, up to the moment before its callback."""
+    def attempt(self, user: str | None = None) -> Attempt:
+        """A sign-in, by default of somebody new, up to the moment before its callback."""
         browser = Browser(self.host.url)
         url = browser.begin(provider=self.provider)
-        return Attempt(browser, browser.consent(url, user or f"user{next(_numbers):04}"))
+        return Attempt(browser, browser.consent(url, user or newcomer()))
 
     def signed_in(self) -> Browser:
         attempt = self.attempt()
@@ -57,6 +63,11 @@ class Stage:
 
     def faults(self, action: dict[str, Any], path: str = "", **match: str) -> None:
         self.simulator.faults({"match": {**match, **({"path": path} if path else {})}, "action": action})
+
+
+def newcomer() -> str:
+    """The name of somebody who never came before."""
+    return f"user{next(_numbers):04}"
 
 
 def every_route(stage: Stage) -> None:
@@ -74,42 +85,43 @@ def every_route(stage: Stage) -> None:
 
 def refused_callbacks(stage: Stage) -> None:
     """Each twist of a genuine callback is refused, and so is the genuine one when it comes twice."""
-    for twisted in twists(stage.attempt(), stage.provider):
+    for name, twist in TWISTS.items():
         attempt = stage.attempt()
-        answer = attempt.browser.get(next(url for name, url in twists(attempt, stage.provider) if name == twisted[0]))
-        assert answer.status_code in (400, 404), (twisted[0], answer.status_code)
+        answer = attempt.browser.get(twist(attempt, stage.host.url))
+        assert answer.status_code in (400, 404), name
     attempt = stage.attempt()
     assert Browser(stage.host.url).get(attempt.url).status_code == 400
     assert attempt.browser.http.head(attempt.url, timeout=30, allow_redirects=False).status_code == 405
     assert attempt.browser.http.post(attempt.url, data=attempt.query, timeout=30).status_code == 405
-    cookies = attempt.browser.http.cookies.copy()
-    assert attempt.visit().status_code == 303
     again = Browser(stage.host.url)
-    again.http.cookies = cookies
+    again.http.cookies.update(attempt.browser.http.cookies)
+    assert attempt.visit().status_code == 303
     assert again.get(attempt.url, headers={"Accept": "application/json"}).status_code == 400
 
 
-def twists(attempt: Attempt, provider: str) -> Iterator[tuple[str, str]]:
-    """What a person with a mind to it makes of the callback's address."""
-    url, code, state = attempt.url, attempt.code, attempt.state
-    base = url.partition("/auth/")[0]
-    other = "/auth/callback" if provider == ENTRA else "/auth/callback/entra"
-    yield "another code", f"{url[:-1]}x" if url.endswith(code) else url.replace(code[-8:], "x" * 8, 1)
-    yield "another state", url.replace(state, state[::-1])
-    yield "two codes", f"{url}&code={code}"
-    yield "an error too", f"{url}&error=access_denied&error_description={code}%20{state}"
-    yield "an error alone", f"{base}/auth/callback?state={state}&error=server_error&error_description={code}"
-    yield "the other callback", f"{base}{other}?code={code}&state={state}"
-    yield "a provider that is none", f"{base}/auth/callback/{code[:40]}?code={code}&state={state}"
-    yield "a token of the implicit flow", f"{url}&access_token={code}&id_token={code}"
+def to_the_other_provider(url: str) -> str:
+    """The same answer, brought to the callback that it was not asked for."""
+    path, _, query = url.partition("?")
+    return f"{path.removesuffix('/entra') if path.endswith('/entra') else f'{path}/entra'}?{query}"
+
+
+TWISTS: dict[str, Callable[[Attempt, str], str]] = {
+    "another code": lambda it, _: it.url.replace(it.code[-8:], "x" * 8),
+    "another state": lambda it, _: it.url.replace(it.state, it.state[::-1]),
+    "two codes": lambda it, _: f"{it.url}&code={it.code}",
+    "an error too": lambda it, _: f"{it.url}&error=server_error&error_description={it.code}%20{it.state}",
+    "an error alone": lambda it, site: f"{site}/auth/callback?error=server_error&error_description={it.code}",
+    "the other callback": lambda it, _: to_the_other_provider(it.url),
+    "a provider that is none": lambda it, site: f"{site}/auth/callback/{it.code[:40]}?{urlsplit(it.url).query}",
+    "a token of the implicit flow": lambda it, _: f"{it.url}&access_token={it.code}&id_token={it.code}",
+}
+"""What somebody with a mind to it makes of the callback's address."""
 
 
 def declined(stage: Stage) -> None:
-    for decision in ("deny", "nonsense"):
-        browser = Browser(stage.host.url)
-        url = browser.begin(provider=stage.provider)
-        if decision == "deny":
-            assert browser.get(browser.consent(url, decision=decision)).status_code == 400
+    browser = Browser(stage.host.url)
+    answer = browser.consent(browser.begin(provider=stage.provider), decision="deny")
+    assert browser.get(answer).status_code == 400
 
 
 def hostile_token_answers(stage: Stage) -> None:
@@ -125,7 +137,7 @@ def hostile_token_answers(stage: Stage) -> None:
 
 def failed_refreshes(stage: Stage) -> None:
     """An hour later: the same, with access and refresh token told back; last what opens the breaker."""
-    later = stage.later()
+    later = stage.start_later()
     for answer in token_answers(""):
         browser = stage.signed_in()
         held = stage.held(browser)
@@ -159,7 +171,7 @@ def token_answers(echo: str) -> dict[str, dict[str, Any]]:
 def successful_refreshes(stage: Stage) -> None:
     """On request, after a rejection, and by the timer."""
     people = [stage.signed_in() for _ in range(3)]
-    later = stage.later()
+    later = stage.later
     assert Browser(later.url, people[0].http).get("/dashboard").status_code == 200
     assert tick(later)["refreshed"] >= 2
 
@@ -168,7 +180,7 @@ def a_troubled_timer(stage: Stage) -> None:
     browser = stage.signed_in()
     echo = stage.held(browser).refresh_token
     stage.faults(token_answers(echo)["refused"], grant="refresh_token")
-    assert tick(stage.later())["failed"]
+    assert tick(stage.later)["failed"]
 
 
 def hostile_data(stage: Stage) -> None:
@@ -176,9 +188,8 @@ def hostile_data(stage: Stage) -> None:
     for answer in range(len(api_answers(""))):
         browser = stage.signed_in()
         stage.faults(api_answers(stage.held(browser).access_token)[answer], path="/_apis/(accounts|projects|wit)")
-        for path in ("/dashboard", "/org/contoso-labs/projects"):
-            for accept in ACCEPTS:
-                browser.get(path, headers={"Accept": accept})
+        for path, accept in zip(("/dashboard", "/org/contoso-labs/projects"), ACCEPTS, strict=False):
+            browser.get(path, headers={"Accept": accept})
         assert stage.simulator.injected() >= 1
         stage.simulator.faults()
 
@@ -204,9 +215,8 @@ def every_error(stage: Stage) -> None:
     """Each error there is, raised below a page of somebody who is signed in, and a bug of ours."""
     browser = stage.signed_in()
     there = Browser(stage.failing.url, browser.http)
-    for organization in [*(f"fault-{number}" for number in range(len(CLASSES))), BUG]:
-        for accept in ACCEPTS:
-            there.get(f"/org/{organization}/projects", headers={"Accept": accept})
+    for number, organization in enumerate([BUG, *(f"fault-{number}" for number in range(len(CLASSES)))]):
+        there.get(f"/org/{organization}/projects", headers={"Accept": ACCEPTS[number % 2]})
 
 
 def a_store_in_trouble(stage: Stage) -> None:
@@ -239,7 +249,7 @@ def signed_out(stage: Stage) -> None:
         leaving.http.post(f"{leaving.base}/auth/logout", data={"csrf": leaving.csrf()}, headers={"Accept": accept})
     for accept in ACCEPTS:
         leaving.get("/auth/receipt", headers={"Accept": accept})
-    tick(stage.later())
+    tick(stage.later)
 
 
 def spoiled_id_tokens(stage: Stage) -> None:
@@ -250,9 +260,9 @@ def spoiled_id_tokens(stage: Stage) -> None:
 
 def a_challenge_for_claims(stage: Stage) -> None:
     """The token is not good enough: the page leads to a sign-in that is."""
-    attempt = stage.attempt()
+    user = newcomer()
+    attempt = stage.attempt(user)
     assert attempt.visit().status_code == 303
-    user = f"user{next(_numbers) - 1:04}"
     challenge = {"access_token": {"acrs": {"essential": True, "value": "c1"}}}
     stage.simulator.settings(claims_challenge={user: challenge})
     assert attempt.browser.get("/dashboard").status_code == 401

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from shared.sealing import Keyring
+from tools.bench.crowd import crowded
 from tools.bootstrap import ROOT
 from tools.chaos import population
 from tools.chaos.population import Resident
 from tools.chaos.storage_proxy import StorageProxy
-from tools.run import azurite, processes
-from tools.run.plan import HOST, Plan, host_settings
+from tools.run import processes
+from tools.run.plan import HOST, Plan, host_settings, kept_key
 from tools.run.tick import TIMER, events
 from tools.simulator import defaults
 
@@ -72,13 +73,15 @@ class Site:
 
 
 @contextmanager
-def started(**settings: str) -> Iterator[Site]:
-    """A site whose host has these settings; it ends with the block. Raises ChildError."""
+def started(at_rest: int = 1, **settings: str) -> Iterator[Site]:
+    """A site whose host has these settings, and so many stored connections that are not due; it ends with the block.
+
+    Raises ChildError.
+    """
     with ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="gatehouse-bench-")))
-        emulator = azurite.start_azurite(folder / "azurite.log")
-        running.callback(emulator.child.stop)
-        azurite.create_tables(emulator.connection_string)
+        keys = Keyring([bytes.fromhex(kept_key(folder / "key"))])
+        emulator = running.enter_context(crowded(folder, at_rest, keys))
         proxy = running.enter_context(closing(StorageProxy(emulator.connection_string)))
 
         def start(name: str, module: str, *words: str, **environment: str) -> processes.Child:
@@ -98,7 +101,6 @@ def started(**settings: str) -> Iterator[Site]:
         host = start("host", "tools.local_host", "--port", str(port), **added, **own)
         simulator_url = processes.wait_listening(service)
         processes.wait_listening(host)
-        keys = Keyring([bytes.fromhex(added["TOKEN_ENCRYPTION_KEY"])])
         site = Site(host, url, simulator_url, proxy, emulator.connection_string, keys)
         site.set_simulator(people_count=MANY)
         yield site

@@ -5,12 +5,10 @@ The peers have no timer, so these figures stand beside what bounds them and not 
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 
 from shared.custody.tick import WORKERS
 from tools.bench.figures import Figure
-from tools.bench.site import Site, started
-from tools.chaos import population
+from tools.bench.site import started
 
 LATENCY = 0.1
 """Seconds that the token service takes."""
@@ -43,34 +41,19 @@ def refreshes_per_second(people: int) -> Iterator[Figure]:
 def operations_of_a_run(few: int, many: int) -> Iterator[Figure]:
     """Table operations for the same hundred due among few and among many stored connections, purge and counts too."""
     totals = []
-    with started() as site:
-        stored = 0
-        for round_, wanted in enumerate((few, many)):
-            _fill(site, stored, wanted - DUE)
-            stored = wanted - DUE
-            counted = _operations(site, round_)
-            totals.append(counted.total())
-            yield Figure(
-                name=f"table operations of a run, {DUE} due among {wanted:,} stored",
-                ours=counted.total(),
-                beside=dict(sorted(counted.items())),
-                ratios={"of the first": round(counted.total() / totals[0], 3)},
-            )
-
-
-def _fill(site: Site, first: int, last: int) -> None:
-    later = datetime.now(UTC) + timedelta(hours=6)
-    population.store_only(
-        site.storage, site.keys, population.strangers((f"at rest {n}" for n in range(first, last)), later)
-    )
-
-
-def _operations(site: Site, round_: int) -> Counter[str]:
-    site.due([f"user{round_ * DUE + n:04}" for n in range(1, DUE + 1)])
-    with site.proxy.counting() as operations:
-        report = site.run_timer()
-    _expect((report["looked"], report["refreshed"]), (DUE, DUE), "looked at and refreshed")
-    return Counter(operations)
+    for stored in (few, many):
+        with started(at_rest=stored - DUE) as site:
+            site.due([f"user{n:04}" for n in range(1, DUE + 1)])
+            with site.proxy.counting() as operations:
+                report = site.run_timer()
+        _expect((report["looked"], report["refreshed"]), (DUE, DUE), "looked at and refreshed")
+        totals.append(len(operations))
+        yield Figure(
+            name=f"table operations of a run, {DUE} due among {stored:,} stored",
+            ours=len(operations),
+            beside=dict(sorted(Counter(operations).items())),
+            ratios={"of the first": round(len(operations) / totals[0], 3)},
+        )
 
 
 def _expect(found: object, wanted: object, what: str) -> None:

@@ -96,7 +96,7 @@ class Canaries:
 
     def __init__(self) -> None:
         self._needles: dict[bytes, dict[str, str]] = defaultdict(dict)
-        self._known: set[str] = set()
+        self._known: set[tuple[str, str]] = set()
         self._seen: dict[str, set[bytes]] = defaultdict(set)
         self._allowed: dict[str, frozenset[str]] = {}
         self.kinds: dict[str, int] = defaultdict(int)
@@ -107,9 +107,9 @@ class Canaries:
     def learn(self, kind: str, *values: str) -> None:
         """Look for these too; what is too short to be told is left out."""
         for value in values:
-            if value in self._known:
+            if (kind, value) in self._known:
                 continue
-            self._known.add(value)
+            self._known.add((kind, value))
             needles = list(needles_of(value))
             self.kinds[kind] += bool(needles)
             for form, needle in needles:

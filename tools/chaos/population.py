@@ -94,7 +94,7 @@ class Resident:
 
 def strangers(names: Iterable[str], expires_at: datetime) -> list[Resident]:
     """People whose tokens nobody issued: they only stand there."""
-    tokens = Tokens(secrets.token_urlsafe(750), secrets.token_urlsafe(750))
+    tokens = Tokens(secrets.token_urlsafe(24), secrets.token_urlsafe(24))
     return [Resident(name, tokens, expires_at, expires_at + DAY) for name in names]
 
 
@@ -120,13 +120,11 @@ def settle(storage: str, keys: Keyring, residents: Sequence[Resident]) -> None:
             list(pool.map(move_in, residents))
 
 
-def store_only(storage: str, keys: Keyring, residents: Sequence[Resident]) -> None:
-    """Write connection and hint of each, one operation a connection: for great numbers that nobody looks at."""
+def store_only(storage: str, keys: Keyring, resident: Resident) -> None:
+    """Write connection and hint, and no session."""
     with _tables(storage) as tables:
-        TableDue(tables).put([each.hint for each in residents])
-        with ThreadPoolExecutor(THREADS) as pool:
-            entities = (rows.connection_entity(each.connection(), keys) for each in residents)
-            list(pool.map(lambda entity: tables.insert(rows.TABLE, entity), entities))
+        TableDue(tables).put([resident.hint])
+        tables.insert(rows.TABLE, rows.connection_entity(resident.connection(), keys))
 
 
 @contextmanager

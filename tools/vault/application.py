@@ -31,6 +31,7 @@ class LocalVault:
         self.store = Store(now, lambda: self._settings.delete_seconds)
         self._protocol = Protocol(self.store, lambda: self._settings, key)
         self._calls, self._faults = CallLog(), Faults()
+        self._issued: list[str] = []
 
     async def vault(self, request: Request) -> Response:
         """One call of the secrets API."""
@@ -41,17 +42,19 @@ class LocalVault:
         """The identity endpoint and the control API, over plain http as on the platform."""
         if request.path == identity.PATH:
             caller = identity.caller_of(request, self._settings)
-            return await self._logged(
-                request,
-                caller.instance if caller else None,
-                lambda it: identity.answer(it, self._settings, self._key, self._now),
-            )
+            return await self._logged(request, caller.instance if caller else None, self._token)
         try:
             return json_response(self._control(request))
         except ControlError as error:
             return json_response({"error": str(error)}, 400)
         except RefusalError as refusal:
             return json_response({"error": refusal.message}, refusal.status)
+
+    def _token(self, request: Request) -> Response:
+        response = identity.answer(request, self._settings, self._key, self._now)
+        if response.status == 200:
+            self._issued.append(msgspec.json.decode(response.body)["access_token"])
+        return response
 
     async def _logged(self, request: Request, user: str | None, work: Callable[[Request], Response]) -> Response:
         started = time.perf_counter()
@@ -76,6 +79,8 @@ class LocalVault:
         match request.method, request.path:
             case "GET", "/_sim/calls":
                 return self._calls.since(int(request.query.get("since", "0")))
+            case "GET", "/_sim/tokens":
+                return {"value": self._issued}
             case "DELETE", "/_sim/calls":
                 self._calls.clear()
                 return {}

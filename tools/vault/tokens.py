@@ -38,6 +38,7 @@ def mint(caller: Caller, resource: str, key: bytes, lifetime: int, now: Callable
         "exp": issued + lifetime,
         "appid": IDENTITY,
         "oid": "deployer" if caller.is_deployer else OBJECT_ID,
+        "sub": "deployer" if caller.is_deployer else OBJECT_ID,
         "tid": TENANT,
         "uti": caller.instance,
         "ver": "1.0",

@@ -48,8 +48,8 @@ def moved(stage: Stage) -> dict[str, Mark]:
     """The hint of somebody who goes on: the new one, then the old one away."""
     now = stage.fleet.clock.now()
     return {
-        "due.put": lambda it: any(at > now for at in it.all_hints),
-        "due.remove": lambda it: not any(at <= now for at in it.all_hints),
+        "due.put": stage.hinted(),
+        "due.remove": lambda it: not any(hint.at <= now for hint in it.hints),
     }
 
 
@@ -68,14 +68,11 @@ def refresh(stage: Stage) -> Played:
 def end_of_the_last_session(stage: Stage) -> Played:
     user = user_of(stage.visitor())
     stage.advance(IDLE_OVER)
-    now = stage.fleet.clock.now()
-    move = moved(stage)
     marks = {
-        "due.put": move["due.put"],
+        **moved(stage),
         "connections.end_connection": lambda it: is_gone(it.of(user)),
         "connections.update_revocation": lambda it: is_settled(it.of(user)),
-        "due.put 2": lambda it: any(at > now + timedelta(minutes=30) for at in it.all_hints),
-        "due.remove": move["due.remove"],
+        "due.put 2": stage.hinted(2),
         "logins.purge": lambda it: it.burnt == 0,
     }
     return Played(run, marks, done=lambda it: is_gone(it.of(user)))
@@ -111,7 +108,7 @@ def end_of_a_provider(stage: Stage) -> Played:
     user = user_of(stage.visitor())
     stage.advance(DUE)
     marks = {
-        "due.put": moved(stage)["due.put"],
+        "due.put": stage.hinted(),
         "connections.end_connection": lambda it: is_gone(it.of(user)),
     }
     return Played(run, marks, done=lambda it: is_gone(it.of(user)))
@@ -121,7 +118,7 @@ def left_unrevoked(stage: Stage, name: str) -> str:
     """The user id of somebody who signed out while the provider answered no revocation."""
     browser = stage.visitor(name)
     stage.site.simulator.faults(REVOCATION_FAILS)
-    leaving(browser)(Trapped(stage.keeper(), None))
+    leaving(browser)(Trapped(stage.keeper()))
     return user_of(browser)
 
 
@@ -155,11 +152,11 @@ def purge(stage: Stage) -> Played:
     """A day after a sign-out: its outcome goes, its hints, and the burnt state."""
     browser = stage.visitor()
     user = user_of(browser)
-    leaving(browser)(Trapped(stage.keeper(), None))
+    leaving(browser)(Trapped(stage.keeper()))
     stage.advance(KEPT_LONG_ENOUGH)
     marks = {
         "connections.drop_revocation": lambda it: not it.of(user).revocations,
-        "due.remove": lambda it: not it.all_hints,
+        "due.remove": lambda it: not it.hints,
         "logins.purge": lambda it: it.burnt == 0,
     }
     return Played(run, marks, done=lambda it: not it.records and not it.burnt)
@@ -186,7 +183,7 @@ def timer(name: str, begin: Callable[[Stage], Played], *steps: str, **more: obje
 
 MOVED = ("due.put", "due.remove")
 
-TIMER_FLOWS = (
+FLOWS_OF_THE_TIMER = (
     timer("refresh", refresh, *LEASE_TO_SAVE, *MOVED),
     timer("end of the last session", end_of_the_last_session, *LAST_OUT[1:], "connections.load", *MOVED),
     timer(
