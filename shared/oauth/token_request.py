@@ -213,7 +213,8 @@ def json_object(headers: Mapping[str, str], body: bytes, status: int) -> dict[st
     """The JSON object of an answer, a BOM allowed; anything else is Unavailable."""
     content_type = headers.get("Content-Type", "").split(";")[0].strip().lower()
     if content_type != "application/json":
-        raise Unavailable(f"identity service: {status} with {content_type[:40] or 'no type'}")
+        # What the type is instead stays unsaid: it is the other side's text, and could be anything.
+        raise Unavailable(f"identity service: {status} with {'HTML' if content_type == 'text/html' else 'no JSON'}")
     try:
         answer = json.loads(
             body.decode("utf-8-sig"), parse_constant=_refuse_constant, object_pairs_hook=_each_name_once
