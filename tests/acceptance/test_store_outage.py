@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.acceptance.refreshing import Person, arrive, assert_in_order, is_signed_out
+from tests.acceptance.refreshing import PEOPLE, Person, arrive, assert_in_order, is_signed_out
 from tests.chaos_cases import Case
 from tests.evidence import Report
 from tests.site import Browser, Host, Site, start_site
@@ -73,7 +73,7 @@ def store(azurite: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
 @pytest.fixture(scope="module")
 def site(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     started = start_site(tmp_path_factory.mktemp("site"), store.connection_string)
-    started.simulator.settings(people_count=100)
+    started.simulator.settings(people_count=PEOPLE)
     yield started
     started.stop()
 
