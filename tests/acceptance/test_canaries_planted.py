@@ -14,6 +14,7 @@ from azure.data.tables import TableServiceClient
 from tests import canary_watch
 from tests.acceptance.signing_in import stored, under_way
 from tests.canary_watch import Watch
+from tests.conftest import empty_tables
 from tests.site import KEY, Browser, Host, Site, start_site
 from tools.run import processes
 from tools.simulator import defaults
@@ -24,6 +25,7 @@ COMPOSITIONS = ("debug", "info", "error", "header")
 @pytest.fixture(scope="module")
 def leaky(azurite: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site that nobody looks through at its end: it has leaks."""
+    empty_tables(azurite)
     started = start_site(tmp_path_factory.mktemp("leaky"), azurite)
     yield started
     processes.stop_all([host.child for host in started.hosts] + [started.simulator.child])
