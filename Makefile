@@ -44,7 +44,7 @@ chaos: ## the fault matrix at full counts, into build/chaos.json (PYTEST_ARGS='-
 	@$(BOOTSTRAP) packages azurite
 	@$(VENV_PYTHON) -m pytest -q --chaos tests/acceptance $(PYTEST_ARGS)
 
-bench: ## measures what is promised, into build/bench.json (NAMES='refreshes operations')
+bench: ## measures what is promised, into build/bench.json (NAMES='refreshes operations waits')
 	@$(BOOTSTRAP) packages azurite
 	@exec $(VENV_PYTHON) -m tools.bench $(NAMES)
 

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from tools import bootstrap
-from tools.bench import timer
+from tools.bench import timer, waits
 from tools.bench.figures import Figure, as_table
 from tools.run import processes
 
@@ -23,10 +23,12 @@ Measurement = Callable[[], Iterator[Figure]]
 FULL: Mapping[str, Measurement] = {
     "refreshes": partial(timer.refreshes_per_second, 2_000),
     "operations": partial(timer.operations_of_a_run, 1_000, 100_000),
+    "waits": partial(waits.wait_beside_a_refresh, 20),
 }
 SMALL: Mapping[str, Measurement] = {
     "refreshes": partial(timer.refreshes_per_second, 60),
     "operations": partial(timer.operations_of_a_run, 150, 300),
+    "waits": partial(waits.wait_beside_a_refresh, 1),
 }
 """Figures without meaning, to see in seconds that each measurement works."""
 
