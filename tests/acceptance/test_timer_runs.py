@@ -96,6 +96,7 @@ def test_without_a_run_for_forty_minutes_nobody_sees_an_error_and_one_run_catche
         asking = active.people if minutes in (32, 40) else active.people[::2]
         replies += volley(it.asks(instances[n % INSTANCES]) for n, it in enumerate(asking))
     assert summary(replies) == {"200": len(replies), "signed out": 0}
+    assert [call["target"] for call in simulator.calls() if call["status"] in (203, 401)] == [], "over when it was used"
     assert (active.refreshes(), quiet.refreshes()) == ([1] * people, [0] * people)
     late, again = tick(instances[0]), tick(instances[1])
     assert (late["looked"], late["refreshed"], late["complete"]) == (2 * people, people, True)
