@@ -40,7 +40,7 @@ from shared.models.custody import (
     new_secret,
     sha256_hex,
 )
-from shared.oauth.provider import Provider
+from shared.oauth.provider import Provider, granted
 
 ROUNDS = 5
 STORE_WITHIN = timedelta(seconds=4)
@@ -237,7 +237,7 @@ def _connection(
         provider=provider.name,
         issuer=identity.issuer,
         subject=identity.subject,
-        scopes=tokens.scopes or provider.scopes,
+        scopes=granted(provider.scopes, tokens.scopes),
         access_token=tokens.access_token,
         refresh_token=tokens.refresh_token,
         profile=Profile(identity.display_name, identity.email),

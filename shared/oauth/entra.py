@@ -7,7 +7,6 @@ revoke one, and the sign-out of Microsoft is a link that the person may follow.
 import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode
 
@@ -118,8 +117,7 @@ class EntraProvider:
             nonce=login.nonce,
             now=self._now(),
         )
-        granted = replace(tokens, scopes=self._granted(tokens.scopes))
-        return granted, Identity(ENTRA, claims.issuer, claims.subject, claims.name, claims.username)
+        return tokens, Identity(ENTRA, claims.issuer, claims.subject, claims.name, claims.username)
 
     def refresh(self, refresh_token: str, scopes: str, ends: datetime) -> Tokens:
         """Facts 3.4; a scope that is in the settings but was not granted yet would end the grant (AADSTS65001)."""
@@ -144,11 +142,6 @@ class EntraProvider:
 
     def _client(self, secret: str) -> Mapping[str, str]:
         return {"client_id": self._client_id, **self._credentials.fields(secret)}
-
-    def _granted(self, answered: str) -> str:
-        """Those of our scopes that the answer names, in our words; an administrator may have left some out."""
-        names = {scope.rpartition("/")[2].lower() for scope in answered.split()}
-        return " ".join(scope for scope in self.scopes.split() if scope.lower() in names)
 
     def _issuer_of(self, tenant: str) -> str:
         return f"{self._authority_url}/{tenant}/v2.0"

@@ -14,6 +14,15 @@ ENTRA = "entra"
 """Name of Microsoft Entra ID, likewise."""
 
 
+def granted(asked: str, answered: str) -> str:
+    """The scopes that were asked for and that an answer names, in our spelling; all where it names none of them.
+
+    An answer may leave them out (RFC 6749 section 5.1), put a resource before them, or name others: those stay unsaid.
+    """
+    names = {scope.rpartition("/")[2].lower() for scope in answered.split()}
+    return " ".join(scope for scope in asked.split() if scope.lower() in names) or asked
+
+
 class Revoked(StrEnum):
     """What became of an attempt to revoke."""
 

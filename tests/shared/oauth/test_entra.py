@@ -173,27 +173,6 @@ def test_without_an_id_token_nobody_is_signed_in(provide: Provide) -> None:
         provider.redeem("c", LOGIN)
 
 
-@pytest.mark.parametrize(
-    ("answered", "granted"),
-    [
-        (WANTED, SCOPES),
-        (f"{RESOURCE}/vso.code", "vso.code"),
-        (f"https://app.vssps.visualstudio.com/VSO.Code {RESOURCE}/vso.graph", "vso.code"),
-        ("vso.code vso.work", SCOPES),
-        ("openid", ""),
-        ("", ""),
-        (None, ""),
-        (7, ""),
-    ],
-)
-def test_what_was_granted_is_what_the_answer_names_of_our_scopes(
-    provide: Provide, answered: object, granted: str
-) -> None:
-    """With prefix or without, in our spelling and order; none named means that the answer does not tell."""
-    provider, _ = provide(scope=answered)
-    assert provider.redeem("c", LOGIN)[0].scopes == granted
-
-
 def test_one_refresh_asks_for_all_granted_scopes_and_for_no_other(provide: Provide) -> None:
     """Facts 3.4: those of the connection, whatever the settings say by now, and `offline_access`."""
     provider, server = provide()
