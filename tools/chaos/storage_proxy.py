@@ -33,7 +33,7 @@ _CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """The operation waits before it reaches the store."""
+    """The operation waits before it reaches the store, also when its client has gone; `close` ends the wait."""
 
     seconds: float
 
@@ -140,6 +140,7 @@ class StorageProxy:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
+        self._closed = threading.Event()
         self._faults: list[Fault] = []
         self.connection_string = backend.replace(found[1], f"http://127.0.0.1:{self._port}{address.path}")
         self.arrivals: list[tuple[float, Operation]] = []
@@ -171,10 +172,13 @@ class StorageProxy:
         try:
             yield
         finally:
+            self._closed = threading.Event()
             self._listener = socket.create_server(("127.0.0.1", self._port), backlog=128)
             self._accept()
 
     def close(self) -> None:
+        """Cut every connection; nothing reaches the store from now on, so the next site finds only its own rows."""
+        self._closed.set()
         for each in (self._listener, *list(self._open)):
             _hang_up(each)
         self._listener.close()
@@ -212,7 +216,8 @@ class StorageProxy:
                 client.sendall(self._passed_on(operation, backend)[:keep])
                 return False
             case Delay(seconds):
-                time.sleep(seconds)
+                if self._closed.wait(seconds):
+                    return False
         client.sendall(self._passed_on(operation, backend))
         return True
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
 import pytest
@@ -80,6 +81,26 @@ def test_a_delayed_operation_is_done_later(storage: StorageProxy, table: TableCl
         assert outcome(table, entity) == "done"
     assert time.monotonic() - began >= 0.3
     assert fault.injected == 1
+
+
+def test_what_is_still_held_when_the_proxy_closes_never_reaches_the_store(
+    azurite: str, direct: TableClient, entity: dict[str, str]
+) -> None:
+    """The rows of a request that hung would turn up in the empty store of the site that comes next."""
+    storage = StorageProxy(azurite)
+    fault = Fault(effect=Delay(1), times=1)
+    with (
+        TableServiceClient.from_connection_string(storage.connection_string, retry_total=0) as service,
+        ThreadPoolExecutor(1) as pool,
+        storage.injecting(fault),
+    ):
+        outcomes = pool.submit(outcome, service.get_table_client("logins"), entity)
+        while not fault.injected:
+            time.sleep(0.01)
+        storage.close()
+        assert outcomes.result(timeout=0.9) == "ServiceResponseError"
+    time.sleep(1.2)
+    assert not there(direct, entity)
 
 
 def test_only_what_matches_is_disturbed_on_a_connection_that_is_kept(
