@@ -13,6 +13,7 @@ Nobody uses a token that is not stored. One example, for a developer who needs n
 """
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -67,6 +68,12 @@ class Need:
             return False
         return connection.expires_at - now > rules.SAFE_LEFT
 
+    def served_by(self, connection: Connection, now: datetime) -> bool:
+        """Whether one can go on with the stored token; the timer leaves what it could not renew to its next look."""
+        if self.by is By.TIMER:
+            return True
+        return rules.usable(connection, now) and connection.generation != self.rejected
+
 
 def fresh_token(custody: Custody, record: UserRecord) -> str:
     """An access token of `record`'s connection that is stored and not about to expire.
@@ -100,21 +107,26 @@ def refreshed_early(custody: Custody, connection: Connection) -> Connection:
 
 
 def _obtain(custody: Custody, connection: Connection, need: Need) -> Connection:
-    now = custody.now()
-    if not need.due(connection, now):
-        return _go_on(custody, connection, need, SignInAgain("the token is over"))
-    return custody.flights.join(
-        connection.user_id,
-        lambda: _lead(custody, connection, need),
-        otherwise=connection if need.content_with(connection, now) else None,
-        patience_seconds=rules.PATIENCE.total_seconds(),
-    )
+    patience = custody.now() + rules.PATIENCE
+    while True:
+        now = custody.now()
+        if not need.due(connection, now):
+            return _go_on(custody, connection, need, SignInAgain("the token is over"))
+        found = custody.flights.join(
+            connection.user_id,
+            functools.partial(_lead, custody, connection, need, patience),
+            otherwise=connection if need.content_with(connection, now) else None,
+            patience_seconds=(patience - now).total_seconds(),
+        )
+        if need.served_by(found, custody.now()):
+            return found
+        connection = found  # a shared flight satisfied its leader, who had another need: on with what it found
 
 
 def _go_on(custody: Custody, connection: Connection, need: Need, error: AppError) -> Connection:
     """The stored token as long as it serves; else what stands in the way."""
     now = custody.now()
-    if need.by is By.TIMER or (rules.usable(connection, now) and connection.generation != need.rejected):
+    if need.served_by(connection, now):
         return connection
     if connection.status is not Status.LIVE:
         raise SignInAgain(connection.reason or connection.status)
@@ -125,10 +137,9 @@ def _go_on(custody: Custody, connection: Connection, need: Need, error: AppError
     raise error
 
 
-def _lead(custody: Custody, connection: Connection, need: Need) -> Connection:
-    """Take the lease and refresh, or adopt what another process stored meanwhile."""
+def _lead(custody: Custody, connection: Connection, need: Need, patience: datetime) -> Connection:
+    """Take the lease and refresh, or adopt what another process stored meanwhile; wait for others until `patience`."""
     known = connection.generation
-    patience = custody.now() + rules.PATIENCE
     while True:
         now = custody.now()
         if connection.generation != known:
