@@ -126,18 +126,22 @@ def revocation_pause(attempts: int, retry_after: float | None = None) -> timedel
 
 
 def marked(connection: Connection, error: ProviderError, now: datetime) -> Connection:
-    """What a refusal does to the row: only a verdict on the grant changes its status."""
+    """What a refusal does to the row: only a verdict on the grant changes its status.
+
+    `failures` of a suspect counts suspect refusals alone: no outage adds to what speaks against a grant.
+    """
     released = dataclasses.replace(connection, lease=None)
-    failures = connection.failures + 1
+    suspected = connection.status is Status.SUSPECT
+    suspects = connection.failures + 1 if suspected else 1
     match error:
         case GrantEnded():
             return dataclasses.replace(released, status=Status.RECONNECT, reason=error.reason, retry_at=None)
-        case Suspect() if suspects_exhausted(failures):
+        case Suspect() if suspects_exhausted(suspects):
             return dataclasses.replace(released, status=Status.RECONNECT, reason=error.reason, retry_at=None)
         case Suspect():
-            pause = cooldown(failures)
+            pause = cooldown(suspects)
             return dataclasses.replace(
-                released, status=Status.SUSPECT, reason=error.reason, failures=failures, retry_at=now + pause
+                released, status=Status.SUSPECT, reason=error.reason, failures=suspects, retry_at=now + pause
             )
         case AppFault():
             return released
@@ -145,7 +149,10 @@ def marked(connection: Connection, error: ProviderError, now: datetime) -> Conne
             return dataclasses.replace(released, retry_at=now + POLICY_PAUSE)
         case Throttled():
             return dataclasses.replace(released, retry_at=now + throttle_pause(error))
+        case _ if suspected:
+            return dataclasses.replace(released, retry_at=now + min(cooldown(connection.failures), LONGEST_RETRY))
         case _:
+            failures = connection.failures + 1
             return dataclasses.replace(released, failures=failures, retry_at=now + retry_pause(failures))
 
 

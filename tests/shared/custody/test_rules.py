@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from shared.custody import rules
 from shared.custody.rules import Limits
+from shared.errors import ProviderError, Suspect, Unavailable
 from shared.models.custody import Connection, Lease, Profile, Revocation, Session, Status, UserRecord
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -208,6 +209,37 @@ def test_the_pause_after_no_answer_doubles_from_five_seconds_to_five_minutes(fai
 
 def test_suspects_are_exhausted_when_the_retry_after_an_hour_fails_too():
     assert [rules.suspects_exhausted(failures) for failures in range(1, 11)] == [False] * 8 + [True] * 2
+
+
+class TestMarks:
+    """What one refusal after another makes of a row."""
+
+    @staticmethod
+    def after(*refusals: ProviderError, at: datetime = NOON) -> Connection:
+        connection = CONNECTION
+        for refusal in refusals:
+            connection = rules.marked(connection, refusal, at)
+        return connection
+
+    @pytest.mark.parametrize("unanswered", [0, 1, 5, 8, 20])
+    def test_an_outage_before_the_first_suspect_refusal_counts_for_nothing(self, unanswered):
+        marked = self.after(*[Unavailable()] * unanswered, Suspect("invalid_request"))
+        assert (marked.status, marked.failures) == (Status.SUSPECT, 1)
+        assert marked.retry_at == NOON + timedelta(seconds=30)
+
+    @pytest.mark.parametrize("unanswered", [1, 20])
+    def test_an_outage_between_suspect_refusals_counts_for_nothing(self, unanswered):
+        between = [Suspect(), *[Unavailable()] * unanswered]
+        assert self.after(*between * 7, Suspect()).status is Status.SUSPECT
+        assert self.after(*between * 8).failures == 8
+        assert self.after(*between * 8, Suspect()).status is Status.RECONNECT
+
+    @pytest.mark.parametrize(("suspects", "seconds"), [(1, 30), (3, 120), (8, 300)])
+    def test_a_suspect_that_gets_no_answer_is_tried_after_its_pause_again_and_within_five_minutes(
+        self, suspects, seconds
+    ):
+        marked = self.after(*[Suspect()] * suspects, Unavailable())
+        assert (marked.status, marked.retry_at) == (Status.SUSPECT, NOON + timedelta(seconds=seconds))
 
 
 @pytest.mark.parametrize(("seconds", "held"), [(-1, False), (0, False), (1, True)])
