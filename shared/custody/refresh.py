@@ -34,8 +34,10 @@ from shared.errors import (
     TooLargeToStoreError,
     Unavailable,
     Unreadable,
+    VaultError,
 )
 from shared.models.custody import Connection, Hint, Lease, Revocation, Status, Tokens, UserRecord, new_id
+from shared.sealing import Keyring
 
 
 class By(StrEnum):
@@ -168,8 +170,9 @@ def _lead(custody: Custody, connection: Connection, need: Need, patience: dateti
         if need.rejected is not None:
             # Long before its time: the next token may be due sooner than this one was to be.
             custody.due.put([Hint(custody.now() + rules.SOONEST_LOOK, connection.user_id)])
+        keys = custody.keys()  # at hand before the call: what it brings waits for no vault
         try:
-            return _call(custody, _lease(custody, connection), need)
+            return _call(custody, _lease(custody, connection), need, keys)
         except _LeaseLostError:
             connection = _reload(custody, connection)
 
@@ -201,7 +204,7 @@ def _lease(custody: Custody, connection: Connection) -> Connection:
             return connection
 
 
-def _call(custody: Custody, connection: Connection, need: Need) -> Connection:
+def _call(custody: Custody, connection: Connection, need: Need, keys: Keyring) -> Connection:
     """The token call, once; then the write, before anything else."""
     began = custody.now()
     try:
@@ -209,9 +212,9 @@ def _call(custody: Custody, connection: Connection, need: Need) -> Connection:
         tokens = provider.refresh(connection.refresh_token, connection.scopes, began + rules.TOKEN_CALL)
     except ProviderError as error:
         return _refused(custody, connection, need, error)
-    renewed = next_generation(connection, tokens, began, custody.keys().newest_id)
+    renewed = next_generation(connection, tokens, began, keys.newest_id)
     try:
-        saved = _save(custody, renewed)
+        saved = _save(custody, renewed, keys)
     except TooLargeToStoreError:
         return _refused(custody, connection, need, TokenTooLarge("over what a row takes"))
     if custody.faults.succeeded(connection.provider):
@@ -243,25 +246,25 @@ def next_generation(connection: Connection, tokens: Tokens, began: datetime, key
     )
 
 
-def _save(custody: Custody, renewed: Connection) -> Connection:
+def _save(custody: Custody, renewed: Connection, keys: Keyring) -> Connection:
     """Write the same tokens until it works, for as long as the invocation may; never call the service again."""
     ends = custody.now() + rules.SAVE_WITHIN
     while True:
         try:
             with budget.granted(None):  # whatever was waited before, the new tokens must not be lost for that
-                return _save_or_yield(custody, renewed)
-        except (StoreError, Unreadable):
-            # Unreadable: a process with a newer key may have sealed the row that we look at after a fence.
+                return _save_or_yield(custody, renewed, keys)
+        except (StoreError, Unreadable, VaultError):
+            # After a fence or a lost reply we look at the row, which asks the vault; a newer key may have sealed it.
             if custody.now() >= ends:
                 raise
             custody.sleep(rules.SAVE_PAUSE.total_seconds())
 
 
-def _save_or_yield(custody: Custody, renewed: Connection) -> Connection:
+def _save_or_yield(custody: Custody, renewed: Connection, keys: Keyring) -> Connection:
     """Write the tokens; to a row that is not theirs any more they yield, and what they yield to is returned."""
     while True:
         try:
-            return custody.connections.save_tokens(renewed)
+            return custody.connections.save_tokens(renewed, keys)
         except Fenced:
             current = custody.connections.load(renewed.user_id).connection
         if current is None or current.sign_in_id != renewed.sign_in_id:

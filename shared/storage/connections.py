@@ -52,8 +52,8 @@ class Connections(Protocol):
         """Write the lease that `connection` carries."""
         ...
 
-    def save_tokens(self, connection: Connection) -> Connection:
-        """Write a new generation of tokens and clear the lease; one try, to be repeated by the caller."""
+    def save_tokens(self, connection: Connection, keys: Keyring) -> Connection:
+        """Write a new generation of tokens under `keys` and clear the lease; one try, to be repeated by the caller."""
         ...
 
     def release(self, connection: Connection) -> Connection:
@@ -148,9 +148,8 @@ class TableConnections:
         """A merge with If-Match: lock, intent, fence and proof of freshness in one write."""
         return self._merge_connection(connection, rows.state_properties)
 
-    def save_tokens(self, connection: Connection) -> Connection:
+    def save_tokens(self, connection: Connection, keys: Keyring) -> Connection:
         """Ours when the change id is, or generation and refresh token are (a foreign lease came after)."""
-        keys = self._keys()
         return self._merge_connection(
             connection, lambda it: rows.token_properties(it, keys) | rows.state_properties(it), tokens_count=True
         )

@@ -26,6 +26,7 @@ from shared.errors import (
     Throttled,
     Unavailable,
     UnknownKey,
+    VaultError,
 )
 from shared.models.custody import Connection, Lease, Status
 from tests.fakes import World
@@ -56,7 +57,7 @@ def lose(world: World, user_id: str) -> None:
     """Another process succeeds while our call is under way, and ours is refused."""
     stored = world.connection(user_id)
     newer = dataclasses.replace(stored, access_token="theirs", generation=2, lease=None)
-    world.connections.save_tokens(newer)
+    world.connections.save_tokens(newer, world.keyring)
     raise Suspect("invalid_request")
 
 
@@ -78,7 +79,7 @@ def another_process_refreshes(world: World, user_id: str) -> Connection:
         expires_at=world.clock.now() + timedelta(hours=1),
         lease=None,
     )
-    return world.connections.save_tokens(renewed)
+    return world.connections.save_tokens(renewed, world.keyring)
 
 
 class TestOneRefresh:
@@ -553,7 +554,23 @@ class TestSave:
         assert world.journal.count(REFRESH) == 1
         assert world.provider.use(world.connection(due).access_token)
 
-    @pytest.mark.parametrize("trouble", [StoreError("down"), UnknownKey("resealed by a newer process")], ids=repr)
+    def test_keys_that_are_gone_after_the_call_lose_no_token(self, world, due):
+        """The keys were at hand before it: between answer and write the vault is not asked."""
+        world.journal.after(REFRESH, lambda: setattr(world, "vault_error", VaultError("over a day ago")))
+        assert fresh(world.custody, world.connection(due)).generation == 2
+        world.vault_error = None
+        assert world.provider.use(world.connection(due).access_token)
+
+    def test_without_keys_there_is_no_lease_and_no_call(self, world, due):
+        stale, start = world.connection(due), len(world.journal.calls)
+        world.vault_error = VaultError("gone")
+        with pytest.raises(VaultError):
+            fresh(world.custody, stale)
+        assert world.journal.calls[start:] == []
+
+    @pytest.mark.parametrize(
+        "trouble", [StoreError("down"), VaultError("gone"), UnknownKey("resealed by a newer process")], ids=repr
+    )
     def test_trouble_with_the_second_look_after_a_fence_loses_no_token(self, world, due, trouble):
         """Between the fence and the re-read, the new tokens are in this process alone."""
         world.journal.before(SAVE, lambda: world.connections.release(world.connection(due)))
