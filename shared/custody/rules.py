@@ -65,6 +65,11 @@ def live_sessions(record: UserRecord, now: datetime, limits: Limits) -> tuple[Se
     return tuple(session for session in record.sessions if session_over(session, limits) > now)
 
 
+def may_have_sessions(record: UserRecord) -> bool:
+    """A session that does not open may be live: damage of ours signs nobody out."""
+    return any(row.startswith("session") for row in record.unreadable)
+
+
 def margin_of(connection: Connection, wanted: timedelta) -> timedelta:
     """Never more than half of the token's life, or a short-lived token would be refreshed all the time."""
     return min(wanted, (connection.expires_at - connection.refreshed_at) / 2)
@@ -95,6 +100,8 @@ def next_look(record: UserRecord, now: datetime, limits: Limits, margin: timedel
     lives = live_sessions(record, now, limits)
     if lives:
         moments.append(max(session_over(session, limits) for session in lives))
+    elif (record.connection or record.sessions) and not may_have_sessions(record):
+        moments.append(now)  # the last one is over: so is the connection
     if not (record.connection_etag or record.connection or record.sessions or moments or record.unreadable):
         return None
     return max(now + SOONEST_LOOK, min([*moments, now + LATEST_LOOK]))

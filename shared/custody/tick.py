@@ -169,18 +169,13 @@ def _end_what_is_over(run: Run, record: UserRecord) -> UserRecord:
     if record.connection and custody.was_taken_away(record.connection.provider):
         return _end(run, record, "provider_gone")
     over = [session for session in record.sessions if session not in live]
-    if not over and (live or not record.connection or _may_have_sessions(record)):
+    if not over and (live or not record.connection or rules.may_have_sessions(record)):
         return record
     _tell_expired(custody, record, over)
-    if not live and not _may_have_sessions(record):
+    if not live and not rules.may_have_sessions(record):
         return _end(run, record, "sessions_over")
     custody.connections.end_sessions(record, over)
     return custody.connections.load(record.user_id)
-
-
-def _may_have_sessions(record: UserRecord) -> bool:
-    """A session that does not open may be live: damage of ours signs nobody out."""
-    return any(row.startswith("session") for row in record.unreadable)
 
 
 def _end(run: Run, record: UserRecord, reason: str) -> UserRecord:

@@ -135,6 +135,19 @@ class TestNextLook:
         long = dataclasses.replace(CONNECTION, expires_at=NOON + timedelta(hours=24))
         assert look(record(long)) == timedelta(hours=1)
 
+    @pytest.mark.parametrize("status", Status)
+    @pytest.mark.parametrize("hours", [8, 9, 30])
+    def test_a_connection_whose_last_session_is_over_is_looked_at_at_once(self, status, hours):
+        """It may have ended after the look that found it live, and before its hint was moved."""
+        long = dataclasses.replace(CONNECTION, status=status, expires_at=NOON + timedelta(hours=99))
+        assert look(record(long), NOON + timedelta(hours=hours)) == timedelta(seconds=30)
+
+    @pytest.mark.parametrize("connection", [CONNECTION, None])
+    def test_a_session_that_does_not_open_may_be_live(self, connection):
+        connection = connection and dataclasses.replace(connection, expires_at=NOON + timedelta(hours=99))
+        closed = record(connection, unreadable=("session:x",))
+        assert look(closed, NOON + timedelta(hours=9)) == timedelta(hours=1)
+
     def test_an_empty_partition_is_looked_at_no_more(self):
         assert look(UserRecord(user_id="a")) is None
 

@@ -412,6 +412,12 @@ class TestSessions:
         assert world.provider.revoked == ["refresh-1", "access-1"]
         assert world.told("connection_ended")[0]["reason"] == "sessions_over"
 
+    def test_one_that_ends_between_the_look_and_its_hint_is_ended_by_the_next_run(self, world, ada):
+        world.advance(hours=8, seconds=-1)
+        world.journal.after("connections.save_tokens", lambda: world.advance(seconds=1))
+        assert run(world).ended == 0
+        assert is_about(only_hint(world, ada), world.clock.now() + timedelta(seconds=30))
+
     def test_the_incident_switch_ends_all_at_their_next_look(self, world, ada):
         world.advance(minutes=45)
         limits = dataclasses.replace(world.custody.limits, not_before=NOON + timedelta(minutes=1))
