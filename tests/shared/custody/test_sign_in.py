@@ -27,6 +27,7 @@ from shared.errors import (
     Unavailable,
     UnknownKey,
     UnknownProvider,
+    Unreadable,
 )
 from shared.models.custody import sha256_hex
 from tests.fakes import World
@@ -301,6 +302,18 @@ class TestSessions:
         record = world.record(ada.user_id)
         assert (record.connection, record.sessions) == (None, ())
         assert world.provider.revoked == ["refresh-1", "access-1"]
+
+    @pytest.mark.parametrize("trouble", [StoreError("down"), UnknownKey("k2"), Unreadable("bad"), Fenced("five times")])
+    def test_trouble_with_another_users_session_is_not_the_trouble_of_who_signed_in(self, world, trouble):
+        """The browser's cookie is replaced either way; what is left of the other session ends by its limits."""
+        ada = world.sign_in("ada")
+        world.connections.poisoned[ada.user_id] = trouble
+        _, login = begin(world.custody, "azure-devops", "/dashboard")
+        done = finish(world.custody, login, world.code("bob"), browser="Firefox", previous=ada)
+        assert [session.hash for session in world.record(done.key.user_id).sessions] == [done.key.hash]
+        assert done.left is None
+        told = world.told("sign_in_completed")[-1]
+        assert (told["session"], told["reason"]) == (done.key.hash, "previous_session_left")
 
 
 class TestReplacedTokens:
