@@ -75,7 +75,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What the looks of one run share: its pace, and when no look and no refresh may begin any more."""
+    """What the looks of one run share: its pace, and when no look and no call may begin any more."""
 
     custody: Custody
     pace: Pace
@@ -148,8 +148,7 @@ def _look_safely(run: Run, user_id: str) -> Look:
 def look(run: Run, user_id: str) -> UserRecord:
     """Do for one user what is due, and return the record as it is afterwards."""
     custody = run.custody
-    if run.over:
-        raise _LeftError
+    _leave_when_over(run)
     for _ in range(ROUNDS):
         record = custody.connections.load(user_id)
         for row in record.unreadable:
@@ -186,10 +185,17 @@ def _end(run: Run, record: UserRecord, reason: str) -> UserRecord:
 
 
 def _await_turn_to_revoke(run: Run, name: str) -> None:
-    """Both tokens are revoked, at the service that refreshes too."""
+    """Both tokens are revoked, at the service that refreshes too. Raises _LeftError when the run is over."""
+    _leave_when_over(run)
     provider = run.custody.providers.get(name)
     if provider and provider.offers_revocation:
         run.pace.wait(calls=2)
+        _leave_when_over(run)
+
+
+def _leave_when_over(run: Run) -> None:
+    if run.over:
+        raise _LeftError
 
 
 def _tell_expired(custody: Custody, record: UserRecord, over: Sequence[Session]) -> None:
@@ -248,7 +254,8 @@ def _await_turn_to_refresh(run: Run, name: str) -> None:
 
 
 def _leave_when_paused(run: Run, name: str) -> None:
-    if run.over or run.custody.faults.throttled_for(name, run.custody.now()):
+    _leave_when_over(run)
+    if run.custody.faults.throttled_for(name, run.custody.now()):
         raise _LeftError
 
 

@@ -142,6 +142,32 @@ class TestLooks:
         assert all(world.due.of(user) == hints[user] for user in left)
         assert run(world).refreshed == len(left)
 
+    @pytest.mark.parametrize("answer", [Revoked.LATER, Revoked.DONE])
+    def test_a_budget_that_ends_among_the_revocations_of_one_user_leaves_the_rest(self, world, ada, answer):
+        """A hundred rows and a service that takes its five seconds for each would outlive the invocation."""
+        rows = [
+            Revocation(id=f"{n:016x}", provider="azure-devops", refresh_token=str(n), retry_at=NOON) for n in range(100)
+        ]
+        for row in rows:
+            world.connections.add_revocation(ada, row)
+        world.due.put([Hint(NOON, ada)])
+        hints = world.due.of(ada)
+        world.journal.before("provider.revoke", *[lambda: world.advance(seconds=5)] * 60)
+        world.provider.revocation_answers.extend([answer] * 100)
+        report = run(world)
+        assert world.clock.now() - NOON <= BUDGET + timedelta(seconds=5)
+        assert not report.complete
+        assert report.revoked + len(world.told("revocation_delayed")) == BUDGET / timedelta(seconds=5)
+        assert world.due.of(ada) == hints
+        assert run(world).complete
+
+    def test_a_budget_that_is_over_before_a_connection_can_end_leaves_it_to_the_next_run(self, world, ada):
+        world.advance(hours=8)
+        world.journal.after("connections.load", lambda: world.clock.advance(BUDGET))
+        report = run(world)
+        assert (report.complete, report.ended, world.provider.revoked) == (False, 0, [])
+        assert run(world).ended == 1
+
     def test_users_come_in_groups_of_a_hundred_in_the_order_of_their_hints(self):
         groups = list(grouped(Hint(NOON, str(number // 2)) for number in range(500)))
         assert [len(group) for group in groups] == [100, 100, 50]
