@@ -100,10 +100,10 @@ def tick(custody: Custody, budget: timedelta) -> TickReport:
             if run.over:
                 report.complete = False
                 break
-            oldest = min(hint.at for hints in group.values() for hint in hints)
-            report.behind_seconds = max(report.behind_seconds, int((custody.now() - oldest).total_seconds()))
+            began = custody.now()
             looks = list(pool.map(lambda user_id: _look_safely(run, user_id), group))
             _count(custody, report, looks)
+            report.behind_seconds = max(report.behind_seconds, _behind(custody, group, looks, began))
             _move_hints(custody, group, looks)
     report.purged_logins = custody.logins.purge(custody.now())
     report.secret_days_left = _days_left(custody)
@@ -290,6 +290,12 @@ def _days_left(custody: Custody) -> int | None:
     """Whole days until the first of our own secrets ends; below zero once it has."""
     end = custody.secrets_end()
     return (end - custody.now()).days if end else None
+
+
+def _behind(custody: Custody, group: dict[str, list[Hint]], looks: Sequence[Look], began: datetime) -> int:
+    """For how many seconds somebody waited; nobody does behind the hint of a partition that is empty."""
+    waited = (found for found in looks if found.left or found.events or _next_moment(custody, found, began))
+    return max((int((began - hint.at).total_seconds()) for found in waited for hint in group[found.user_id]), default=0)
 
 
 def _count_event(report: TickReport, event: str, fields: dict[str, Any]) -> None:

@@ -587,6 +587,29 @@ class TestReport:
         }  # fmt: skip
         assert (told["behind_seconds"], told["by_provider"]) == (60, {"azure-devops": 1})
 
+    @pytest.mark.parametrize("revokes", [True, False])
+    def test_nobody_is_behind_for_a_sign_out(self, world, revokes):
+        """The hints of an empty partition are kept for fifteen minutes on purpose."""
+        world.provider.offers_revocation = revokes
+        key = world.sign_in("ada")
+        sign_out(world.custody, key.user_id, key.hash)
+        behind = []
+        for _ in range(20):
+            world.advance(minutes=5)
+            behind.append(run(world).behind_seconds)
+        assert max(behind) <= 300
+
+    @pytest.mark.parametrize("late", ["due", "over", "poisoned", "left"])
+    def test_who_waits_for_a_look_is_behind_whatever_comes_of_it(self, world, ada, late):
+        world.provider.offers_revocation = False
+        world.advance(hours=8 if late == "over" else 1)
+        waited = world.clock.now() - min(world.due.of(ada))
+        if late == "poisoned":
+            world.connections.poisoned[ada] = StoreError("down")
+        if late == "left":
+            world.custody.faults.throttled("azure-devops", world.clock.now() + timedelta(minutes=5))
+        assert run(world).behind_seconds == waited.total_seconds()
+
     def test_every_event_is_written_on_the_thread_of_the_run(self, world):
         for number in range(10):
             world.sign_in(f"user {number}")
