@@ -10,12 +10,12 @@ from shared.errors import (
     AnswerTooLarge,
     AppError,
     AppFault,
+    CodeRefused,
     Fenced,
     GrantEnded,
     Policy,
     ProviderError,
     RequestRefused,
-    SignInExpired,
     SignInOff,
     SignInRefused,
     SignInUnavailable,
@@ -135,7 +135,7 @@ def _redeem(custody: Custody, provider: Provider, code: str, login: Login) -> tu
     try:
         tokens, identity = provider.redeem(code, login)
     except (GrantEnded, Suspect) as error:
-        raise explained(SignInExpired(f"code refused: {error.reason}"), error.meaning) from None
+        raise explained(CodeRefused(error.reason), error.meaning) from None
     except (AppFault, Policy) as error:
         explained(error, error.meaning)
         # A refused request may be the fault of its code, and anybody can send us codes: that stops nobody's refresh.

@@ -12,11 +12,11 @@ from shared.custody.sign_out import sign_out
 from shared.errors import (
     AnswerTooLarge,
     AppFault,
+    CodeRefused,
     Fenced,
     GrantEnded,
     Policy,
     RequestRefused,
-    SignInExpired,
     SignInOff,
     SignInRefused,
     SignInUnavailable,
@@ -138,7 +138,7 @@ class TestRefusals:
     @pytest.mark.parametrize("refusal", [GrantEnded("used"), Suspect("invalid_request")])
     def test_a_code_that_is_not_taken_means_begin_again(self, world, refusal):
         world.journal.before("provider.redeem", refusal)
-        with pytest.raises(SignInExpired):
+        with pytest.raises(CodeRefused):
             finish_with(world)
 
     @pytest.mark.parametrize("error", [AppFault(), Policy()])
@@ -356,7 +356,7 @@ class TestFaultsOfOurs:
 
     def fail(self, world, error):
         world.journal.before("provider.redeem", error)
-        with pytest.raises((AppFault, SignInExpired, Policy)) as caught:
+        with pytest.raises((AppFault, CodeRefused, Policy)) as caught:
             finish_with(world)
         return caught.value
 
