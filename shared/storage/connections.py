@@ -181,10 +181,11 @@ class TableConnections:
         self._transact(operations, lambda: self._gone(record.user_id, operations[0]))
 
     def end_connection(self, record: UserRecord, revocation: Revocation | None) -> None:
-        """One transaction; pending revocations stay."""
-        operations = [_delete(record.user_id, SESSION_PREFIX + session.hash) for session in record.sessions]
+        """One transaction; pending revocations stay. The connection first: others may have ended a session of these."""
+        operations: list[Operation] = []
         if record.connection_etag:
             operations.append(_delete(record.user_id, CONNECTION, record.connection_etag))
+        operations.extend(_delete(record.user_id, SESSION_PREFIX + session.hash) for session in record.sessions)
         if record.sessions_etag:
             operations.append(_delete(record.user_id, SESSIONS, record.sessions_etag))
         if revocation:

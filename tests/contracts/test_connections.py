@@ -557,3 +557,21 @@ class TestRealConflictsBehindALostReply:
         tables.merge = drop_the_request
         with pytest.raises(Fenced):
             write(real, record)
+
+    def test_an_end_that_never_arrived_and_lost_to_a_sign_in_of_this_browser_is_fenced(self, real, user_id):
+        """The sign-in replaced the session that was to end: that it is gone says nothing about the connection."""
+        record = sign_in(real, user_id)
+        tables, session = real.connections._tables, a_session()
+        transact = tables.transact
+
+        def drop_the_request(*arguments):
+            tables.transact = transact
+            again = dataclasses.replace(record.connection, generation=2)
+            real.connections.open_session(record, again, session, evicted=record.sessions)
+            real.wire.lost += 1
+            raise OutcomeUnknownError("the request was never sent")
+
+        tables.transact = drop_the_request
+        with pytest.raises(Fenced):
+            real.connections.end_connection(record, None)
+        assert real.connections.load(user_id).sessions == (session,)
