@@ -237,7 +237,8 @@ class MemoryConnections:
             user = self._partition(user_id)
             old = user.revocations.get(revocation.id)
             _require(old is not None and revocation.etag in ("", old.etag))
-            return dataclasses.replace(revocation, etag=self._keep(user, revocation).etag)
+            kept = self._keep(user, revocation)
+            return dataclasses.replace(revocation, etag=kept.etag, key_id=kept.key_id)
 
         return self._play("update_revocation", work)
 

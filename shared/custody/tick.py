@@ -211,8 +211,16 @@ def _retry_revocations(run: Run, record: UserRecord) -> tuple[Revocation, ...]:
         if due and revocation.outcome:
             run.custody.connections.drop_revocation(record.user_id, revocation)
             continue
-        waiting.append(_retry(run, record.user_id, revocation) if due else revocation)
+        attend = _retry if due else _resealed
+        waiting.append(attend(run, record.user_id, revocation))
     return tuple(waiting)
+
+
+def _resealed(run: Run, user_id: str, revocation: Revocation) -> Revocation:
+    """It may wait for longer than the key that sealed it is kept."""
+    if revocation.outcome or revocation.key_id == run.custody.keys().newest_id:
+        return revocation
+    return run.custody.connections.update_revocation(user_id, revocation)
 
 
 def _retry(run: Run, user_id: str, revocation: Revocation) -> Revocation:
@@ -275,11 +283,11 @@ def _count(custody: Custody, report: TickReport, looks: Sequence[Look]) -> None:
             report.failed[found.fault] += 1
         if found.record is None:
             continue
-        waiting = [it.created_at for it in found.record.revocations if not it.outcome and it.created_at]
+        waiting = [it for it in found.record.revocations if not it.outcome]
         report.revocations_waiting += len(waiting)
-        for created_at in waiting:
-            age = int((now - created_at).total_seconds())
-            report.oldest_revocation_seconds = max(report.oldest_revocation_seconds, age)
+        report.old_key += sum(it.key_id != newest for it in waiting)
+        ages = [int((now - it.created_at).total_seconds()) for it in waiting if it.created_at]
+        report.oldest_revocation_seconds = max([report.oldest_revocation_seconds, *ages])
         if connection := found.record.connection:
             report.by_provider[connection.provider] += 1
             report.old_key += connection.key_id != newest

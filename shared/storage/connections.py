@@ -204,7 +204,7 @@ class TableConnections:
         self._fencing(lambda: self._tables.write(lambda: self._tables.insert(TABLE, entity), lambda: "*"))
 
     def update_revocation(self, user_id: str, revocation: Revocation) -> Revocation:
-        """A replace with If-Match, so that a settled row keeps no ciphertext."""
+        """A replace with If-Match, so that a settled row keeps no ciphertext; what is kept is sealed anew."""
         entity = rows.revocation_entity(user_id, revocation, self._keys())
         row_key = entity["RowKey"]
 
@@ -216,7 +216,7 @@ class TableConnections:
         etag = self._fencing(
             lambda: self._tables.write(lambda: self._tables.replace(TABLE, entity, revocation.etag), landed)
         )
-        return dataclasses.replace(revocation, etag=etag)
+        return dataclasses.replace(revocation, etag=etag, key_id=entity.get("key_id", ""))
 
     def drop_revocation(self, user_id: str, revocation: Revocation) -> None:
         """Gone already is as good."""

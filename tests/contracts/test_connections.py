@@ -442,6 +442,14 @@ class TestRevocations:
             stores.connections.add_revocation(user_id, dataclasses.replace(revocation, refresh_token="other"))
         assert stores.connections.load(user_id).revocations[0].refresh_token == "old-refresh"
 
+    def test_whatever_is_written_of_one_seals_it_under_the_newest_key(self, stores, user_id):
+        stores.connections.add_revocation(user_id, a_revocation())
+        (found,) = stores.connections.load(user_id).revocations
+        stores.rotate(SECOND_KEY, FIRST_KEY)
+        written = stores.connections.update_revocation(user_id, found)
+        assert (found.key_id, written.key_id) == (id_of(FIRST_KEY), id_of(SECOND_KEY))
+        assert stores.connections.load(user_id).revocations == (written,)
+
     def test_one_is_dropped_and_dropped_again(self, stores, user_id):
         revocation = a_revocation()
         stores.connections.add_revocation(user_id, revocation)

@@ -13,8 +13,8 @@ import pytest
 from shared.custody.pace import Pace
 from shared.custody.rules import Limits
 from shared.custody.sign_out import sign_out
-from shared.custody.tick import GROUP, WORKERS, TickReport, grouped, tick
-from shared.errors import AppFault, StoreError, Throttled, UnknownKey, Unreadable
+from shared.custody.tick import GROUP, ROUNDS, WORKERS, TickReport, grouped, tick
+from shared.errors import AppFault, Fenced, StoreError, Throttled, UnknownKey, Unreadable
 from shared.models.custody import Revocation, Status, UserRecord
 from shared.oauth.provider import Revoked
 from shared.sealing import Keyring, id_of
@@ -384,6 +384,34 @@ class TestKeys:
         world.journal.before("connections.reseal", lambda: world.connections.release(world.connection(ada)))
         run(world)
         assert min(world.due.of(ada)) <= world.clock.now() + timedelta(minutes=5) + SLACK
+
+    def test_a_look_reseals_what_waits_to_be_revoked_though_it_is_not_tried_yet(self, world, ada):
+        later = world.clock.now() + timedelta(hours=24)
+        rows = [
+            Revocation(id=f"{n:016x}", provider="azure-devops", refresh_token="old", retry_at=later) for n in range(2)
+        ]
+        world.connections.add_revocation(ada, rows[0])
+        world.connections.add_revocation(ada, dataclasses.replace(rows[1], outcome="revoked", created_at=NOON))
+        world.keyring = Keyring([SECOND_KEY, FIRST_KEY])
+        world.due.put([Hint(NOON, ada)])
+        report = run(world)
+        kept, settled = world.record(ada).revocations
+        assert (kept.key_id, kept.refresh_token, kept.retry_at) == (id_of(SECOND_KEY), "old", later)
+        assert (settled.outcome, world.journal.count("connections.update_revocation")) == ("revoked", 1)
+        assert (report.old_key, world.provider.revoked) == (0, [])
+        world.keyring = Keyring([SECOND_KEY])
+        assert world.record(ada)
+
+    def test_rows_that_a_look_had_to_leave_under_an_old_key_are_counted(self, world):
+        world.sign_in("ada")
+        world.advance(hours=7)
+        user = world.sign_in("ada").user_id
+        world.keyring = Keyring([SECOND_KEY, FIRST_KEY])
+        world.advance(hours=1)
+        world.journal.before("connections.end_sessions", *[Fenced("a rival")] * ROUNDS)
+        assert run(world).old_key == 2, "the connection, and the tokens that the second sign-in replaced"
+        world.due.put([Hint(world.clock.now(), user)])
+        assert run(world).old_key == 0
 
     def test_a_key_is_gone_from_all_rows_after_an_hour(self, world):
         users = [world.sign_in(f"user {number}").user_id for number in range(5)]
