@@ -105,9 +105,11 @@ def tick(custody: Custody, budget: timedelta) -> TickReport:
             _count(custody, report, looks)
             report.behind_seconds = max(report.behind_seconds, _behind(custody, group, looks, began))
             _move_hints(custody, group, looks)
-    report.purged_logins = custody.logins.purge(custody.now())
-    report.secret_days_left = _days_left(custody)
-    custody.emit("tick", **report.fields())
+    try:
+        report.purged_logins = custody.logins.purge(custody.now())
+    finally:  # whatever becomes of the purge, the work is done and is told
+        report.secret_days_left = _days_left(custody)
+        custody.emit("tick", **report.fields())
     return report
 
 

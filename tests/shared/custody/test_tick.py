@@ -650,6 +650,13 @@ class TestReport:
         run(world, emit=emit)
         assert threads == {(threading.get_ident(), "refreshed"), (threading.get_ident(), "tick")}
 
+    def test_a_purge_that_fails_is_the_runs_error_and_hides_nothing_that_was_done(self, world, ada):
+        world.advance(hours=1)
+        world.journal.before("logins.purge", StoreError("down"))
+        with pytest.raises(StoreError):
+            run(world)
+        assert [told["refreshed"] for told in world.told("tick")] == [1]
+
     def test_burnt_states_are_purged(self, world, ada):
         world.advance(hours=2)
         assert run(world).purged_logins == 1
