@@ -83,9 +83,10 @@ def fresh_token(custody: Custody, record: UserRecord) -> str:
     Raises SignInAgain when the grant is over, Busy, a ProviderError or a StoreError (all of them 503 with Retry-After)
     when there is no usable token right now.
     """
-    if record.connection is None:
+    connection = _readable(record)
+    if connection is None:
         raise SignInAgain("no connection")
-    return fresh(custody, record.connection).access_token
+    return fresh(custody, connection).access_token
 
 
 def fresh(custody: Custody, connection: Connection) -> Connection:
@@ -266,7 +267,7 @@ def _save_or_yield(custody: Custody, renewed: Connection, keys: Keyring) -> Conn
         try:
             return custody.connections.save_tokens(renewed, keys)
         except Fenced:
-            current = custody.connections.load(renewed.user_id).connection
+            current = _readable(custody.connections.load(renewed.user_id))
         if current is None or current.sign_in_id != renewed.sign_in_id:
             keep_for_revocation(custody, renewed)
             if current is None:
@@ -334,10 +335,17 @@ def _same_lease(current: Connection, ours: Connection) -> bool:
 
 
 def _reload(custody: Custody, connection: Connection) -> Connection:
-    current = custody.connections.load(connection.user_id).connection
+    current = _readable(custody.connections.load(connection.user_id))
     if current is None:
         raise SignInAgain("the connection is gone")
     return current
+
+
+def _readable(record: UserRecord) -> Connection | None:
+    """None where there is no connection; one that does not open is no reason to sign in again. Raises Unreadable."""
+    if record.connection is None and record.connection_etag:
+        raise Unreadable("the connection does not open")
+    return record.connection
 
 
 def _about(connection: Connection) -> dict[str, str]:

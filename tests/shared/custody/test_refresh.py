@@ -26,6 +26,7 @@ from shared.errors import (
     Throttled,
     Unavailable,
     UnknownKey,
+    Unreadable,
     VaultError,
 )
 from shared.models.custody import Connection, Lease, Status
@@ -242,6 +243,43 @@ class TestLeaseOfAnother:
         world.clock.meanwhile.append(lambda: sign_out(world.process(), over, ada.hash))
         with pytest.raises(SignInAgain):
             fresh(world.custody, held)
+
+
+class TestDamagedRow:
+    """A row that does not open is our fault: 503, never a word of signing in again."""
+
+    def damage(self, world: World, user_id: str) -> Callable[[], object]:
+        return lambda: world.connections.damaged.add(user_id)
+
+    def test_while_a_request_waits_for_the_lease_of_another(self, world, over):
+        held = another_process_holds_the_lease(world, over)
+        world.clock.meanwhile.append(self.damage(world, over))
+        with pytest.raises(Unreadable):
+            fresh(world.custody, held)
+
+    def test_during_a_call_that_is_refused(self, world, over):
+        world.journal.before(REFRESH, self.damage(world, over), None)
+        world.journal.after(REFRESH, GrantEnded("invalid_grant"))
+        with pytest.raises(Unreadable):
+            fresh(world.custody, world.connection(over))
+        assert world.told("connection_ended") == []
+
+    def test_during_a_call_that_brings_tokens(self, world, due):
+        """They are nobody's to revoke: the row may be theirs."""
+
+        def damage_and_fence() -> None:
+            world.connections.release(world.connection(due))
+            world.connections.damaged.add(due)
+
+        world.journal.before(SAVE, damage_and_fence)
+        with pytest.raises(Unreadable):
+            fresh(world.custody, world.connection(due))
+        assert world.record(due).revocations == ()
+
+    def test_when_a_developer_asks_for_a_token(self, world, ada):
+        world.connections.damaged.add(ada.user_id)
+        with pytest.raises(Unreadable):
+            fresh_token(world.custody, world.record(ada.user_id))
 
 
 class TestExpiredLeaseWithIntent:
