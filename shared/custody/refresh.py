@@ -32,7 +32,6 @@ from shared.errors import (
     Throttled,
     TokenTooLarge,
     TooLargeToStoreError,
-    Unavailable,
     Unreadable,
     VaultError,
 )
@@ -135,7 +134,7 @@ def _go_on(custody: Custody, connection: Connection, need: Need, error: AppError
         raise SignInAgain(connection.reason or connection.status)
     if connection.retry_at and connection.retry_at > now:
         if not isinstance(error, ProviderError):
-            error = Unavailable("cooling down")
+            error = rules.paused_by(connection)
         error.retry_after = (connection.retry_at - now).total_seconds()
     raise error
 

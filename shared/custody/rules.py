@@ -7,7 +7,7 @@ import dataclasses
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from shared.errors import AppFault, GrantEnded, Policy, ProviderError, Suspect, Throttled
+from shared.errors import AppFault, GrantEnded, Policy, ProviderError, Suspect, Throttled, Unavailable
 from shared.models.custody import Connection, Session, Status, UserRecord
 
 REQUEST_MARGIN = timedelta(minutes=5)
@@ -138,8 +138,7 @@ def marked(connection: Connection, error: ProviderError, now: datetime) -> Conne
     `failures` of a suspect counts suspect refusals alone: no outage adds to what speaks against a grant.
     """
     released = dataclasses.replace(connection, lease=None)
-    suspected = connection.status is Status.SUSPECT
-    suspects = connection.failures + 1 if suspected else 1
+    suspects = connection.failures + 1 if connection.status is Status.SUSPECT else 1
     match error:
         case GrantEnded():
             return dataclasses.replace(released, status=Status.RECONNECT, reason=error.reason, retry_at=None)
@@ -152,15 +151,31 @@ def marked(connection: Connection, error: ProviderError, now: datetime) -> Conne
             )
         case AppFault():
             return released
-        case Policy():
-            return dataclasses.replace(released, retry_at=now + POLICY_PAUSE)
-        case Throttled():
-            return dataclasses.replace(released, retry_at=now + throttle_pause(error))
-        case _ if suspected:
-            return dataclasses.replace(released, retry_at=now + min(cooldown(connection.failures), LONGEST_RETRY))
         case _:
-            failures = connection.failures + 1
-            return dataclasses.replace(released, failures=failures, retry_at=now + retry_pause(failures))
+            return _paused(released, error, now)
+
+
+def _paused(connection: Connection, error: ProviderError, now: datetime) -> Connection:
+    """No verdict: the row rests, and says why unless it says already what it is suspected of."""
+    suspected = connection.status is Status.SUSPECT
+    failures = connection.failures
+    match error:
+        case Policy():
+            pause = POLICY_PAUSE
+        case Throttled():
+            pause = throttle_pause(error)
+        case _:
+            failures += not suspected
+            own = min(cooldown(failures), LONGEST_RETRY) if suspected else retry_pause(failures)
+            pause = max(own, timedelta(seconds=error.retry_after or 0))
+    reason = connection.reason if suspected else error.reason
+    return dataclasses.replace(connection, reason=reason, failures=failures, retry_at=now + pause)
+
+
+def paused_by(connection: Connection) -> ProviderError:
+    """What a row rests for, told again for as long as it does."""
+    told = {kind.reason: kind for kind in (Policy, Throttled)}
+    return told.get(connection.reason, Unavailable)("cooling down")
 
 
 def usable(connection: Connection, now: datetime) -> bool:

@@ -12,7 +12,7 @@ import pytest
 
 from shared.custody.flights import Flights
 from shared.custody.refresh import fresh, refreshed_early, renewed_after_rejection
-from shared.errors import AppFault, Throttled, Unavailable
+from shared.errors import AppFault, Policy, Throttled, Unavailable
 from shared.models.custody import Connection, Lease
 from tests.fakes import World
 from tests.shared.custody.test_refresh import another_process_holds_the_lease, another_process_refreshes
@@ -80,7 +80,7 @@ def failing(error: Exception) -> Callable[[], object]:
     return fail
 
 
-ERRORS = [Unavailable("no answer"), Throttled("429", retry_after=60), AppFault("invalid_client")]
+ERRORS = [Policy("denied"), Unavailable("no answer"), Throttled("429", retry_after=60), AppFault("invalid_client")]
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
@@ -97,7 +97,7 @@ def test_the_rejected_token_is_never_what_a_shared_refresh_gives_back(world, sha
     )
     assert led.result(5).generation == 1
     refused = followed.exception(5)
-    assert isinstance(refused, AppFault if isinstance(error, AppFault) else Unavailable)
+    assert type(refused) is type(error)
     assert refused.retry_after
     assert world.journal.count(CALL) == 1
 
@@ -116,7 +116,7 @@ def test_a_token_that_is_over_is_never_what_the_timers_refresh_gives_a_request(w
     )
     assert led.result(5).generation == 1
     refused = followed.exception(5)
-    assert isinstance(refused, AppFault if isinstance(error, AppFault) else Unavailable)
+    assert type(refused) is type(error)
     assert refused.retry_after
     assert world.journal.count(CALL) == 1
 

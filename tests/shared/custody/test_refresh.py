@@ -536,8 +536,22 @@ class TestOurOwnFaults:
 
     @pytest.mark.parametrize(
         ("error", "pause"),
-        [(Policy("denied"), 300), (Throttled("429", retry_after=77), 77), (Throttled("429"), 30), (Unavailable(), 5)],
-        ids=["policy", "throttled", "throttled without a time", "no answer"],
+        [
+            (Policy("denied"), 300),
+            (Throttled("429", retry_after=77), 77),
+            (Throttled("429"), 30),
+            (Unavailable(), 5),
+            (Unavailable("503", retry_after=120), 120),
+            (Unavailable("503", retry_after=1), 5),
+        ],
+        ids=[
+            "policy",
+            "throttled",
+            "throttled without a time",
+            "no answer",
+            "503 with a time",
+            "503 with too short a time",
+        ],
     )
     def test_their_pause_is_kept(self, world, over, error, pause):
         world.journal.before(REFRESH, error)
@@ -545,7 +559,8 @@ class TestOurOwnFaults:
             fresh(world.custody, world.connection(over))
         world.advance(seconds=pause - 1)
         with pytest.raises(ProviderError) as caught:
-            fresh(world.custody, world.connection(over))
+            fresh(world.process(), world.connection(over))
+        assert type(caught.value) is type(error), "the reason is told for as long as the pause lasts, by every process"
         assert caught.value.retry_after == 1
         assert world.journal.count(REFRESH) == 1
         world.advance(seconds=1)

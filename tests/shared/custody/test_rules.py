@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.custody import rules
 from shared.custody.rules import Limits
-from shared.errors import ProviderError, Suspect, Unavailable
+from shared.errors import Policy, ProviderError, Suspect, Throttled, Unavailable
 from shared.models.custody import Connection, Lease, Profile, Revocation, Session, Status, UserRecord
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -246,6 +246,15 @@ class TestMarks:
         assert self.after(*between * 7, Suspect()).status is Status.SUSPECT
         assert self.after(*between * 8).failures == 8
         assert self.after(*between * 8, Suspect()).status is Status.RECONNECT
+
+    def test_the_latest_reason_of_a_pause_is_the_one_that_is_told(self):
+        paused = self.after(Policy(), Unavailable())
+        assert type(rules.paused_by(paused)) is Unavailable
+        assert type(rules.paused_by(self.after(Unavailable(), Policy()))) is Policy
+
+    @pytest.mark.parametrize("pause", [Policy(), Throttled(), Unavailable()])
+    def test_no_pause_takes_the_reason_of_a_suspect(self, pause):
+        assert self.after(Suspect(), pause).reason == "suspect"
 
     @pytest.mark.parametrize(("suspects", "seconds"), [(1, 30), (3, 120), (8, 300)])
     def test_a_suspect_that_gets_no_answer_is_tried_after_its_pause_again_and_within_five_minutes(
