@@ -79,8 +79,8 @@ class Need:
 def fresh_token(custody: Custody, record: UserRecord) -> str:
     """An access token of `record`'s connection that is stored and not about to expire.
 
-    Raises SignInAgain when the grant is over, Busy, a ProviderError or a StoreError (all of them 503 with Retry-After)
-    when there is no usable token right now.
+    Raises SignInAgain (401) when the grant is over; when there is no usable token right now Policy (403), or with 503
+    Busy, another ProviderError, StoreError, VaultError or Unreadable.
     """
     connection = _readable(record)
     if connection is None:

@@ -272,6 +272,4 @@ def test_a_lease_is_held_until_its_end(seconds, held):
 
 
 def test_a_token_call_fits_into_what_must_be_left_of_a_lease():
-    from shared.oauth.token_request import DEADLINE
-
-    assert DEADLINE < rules.LEASE_NEEDED < rules.LEASE
+    assert rules.TOKEN_CALL < rules.LEASE_NEEDED < rules.LEASE
