@@ -5,15 +5,15 @@ moved only after the look: killed between any two steps, a user is looked at onc
 """
 
 import dataclasses
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from shared.custody import Custody, refresh, rules
 from shared.custody.pace import Pace
+from shared.custody.report import Event, Look, TickReport, count, days_left
 from shared.custody.sign_out import end_connection, revoke, settle
 from shared.errors import AppError, Fenced, Unreadable
 from shared.models.custody import Hint, Revocation, Session, UserRecord
@@ -26,51 +26,6 @@ connections keeps (`shared.http_session`, `shared.storage.tables`)."""
 REVOKE_PATIENCE = timedelta(seconds=5)
 AFTER_A_FAULT = timedelta(minutes=5)
 ROUNDS = 3
-
-Event = tuple[str, dict[str, Any]]
-
-
-@dataclass(slots=True)
-class TickReport:
-    """What a run did; the `tick` event carries it."""
-
-    looked: int = 0
-    refreshed: int = 0
-    adopted: int = 0
-    failed: Counter[str] = field(default_factory=Counter)
-    ended: int = 0
-    revoked: int = 0
-    revocations_waiting: int = 0
-    oldest_revocation_seconds: int = 0
-    old_key: int = 0
-    old_secret: int = 0
-    secret_days_left: int | None = None
-    unreadable: int = 0
-    behind_seconds: int = 0
-    purged_logins: int = 0
-    complete: bool = True
-    by_provider: Counter[str] = field(default_factory=Counter)
-    refreshed_by_key: Counter[str] = field(default_factory=Counter)
-    refreshed_by_secret: Counter[str] = field(default_factory=Counter)
-
-    def fields(self) -> dict[str, Any]:
-        """The report as the fields of an event."""
-        shown = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
-        return {name: dict(value) if isinstance(value, Counter) else value for name, value in shown.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What one look at a user found: the record afterwards, and what happened.
-
-    `left`: not done to its end; the user's hints stay as they are for the next run, the oldest first again.
-    """
-
-    user_id: str
-    record: UserRecord | None
-    events: tuple[Event, ...]
-    fault: str | None = None
-    left: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +57,13 @@ def tick(custody: Custody, budget: timedelta) -> TickReport:
                 break
             began = custody.now()
             looks = list(pool.map(lambda user_id: _look_safely(run, user_id), group))
-            _count(custody, report, looks)
+            count(custody, report, looks)
             report.behind_seconds = max(report.behind_seconds, _behind(custody, group, looks, began))
             _move_hints(custody, group, looks)
     try:
         report.purged_logins = custody.logins.purge(custody.now())
     finally:  # whatever becomes of the purge, the work is done and is told
-        report.secret_days_left = _days_left(custody)
+        report.secret_days_left = days_left(custody)
         custody.emit("tick", **report.fields())
     return report
 
@@ -269,60 +224,10 @@ def _leave_when_paused(run: Run, name: str) -> None:
         raise _LeftError
 
 
-def _count(custody: Custody, report: TickReport, looks: Sequence[Look]) -> None:
-    now = custody.now()
-    newest = custody.keys().newest_id
-    newest_secrets = {name: provider.newest_secret_id() for name, provider in custody.providers.items()}
-    for found in looks:
-        for event, fields in found.events:
-            custody.emit(event, **fields)
-            _count_event(report, event, fields)
-        if found.left:
-            report.complete = False
-            continue
-        report.looked += 1
-        if found.fault:
-            report.failed[found.fault] += 1
-        if found.record is None:
-            continue
-        waiting = [it for it in found.record.revocations if not it.outcome]
-        report.revocations_waiting += len(waiting)
-        report.old_key += sum(it.key_id != newest for it in waiting)
-        ages = [int((now - it.created_at).total_seconds()) for it in waiting if it.created_at]
-        report.oldest_revocation_seconds = max([report.oldest_revocation_seconds, *ages])
-        if connection := found.record.connection:
-            report.by_provider[connection.provider] += 1
-            report.old_key += connection.key_id != newest
-            report.old_secret += newest_secrets.get(connection.provider) not in (None, connection.secret_id)
-
-
-def _days_left(custody: Custody) -> int | None:
-    """Whole days until the first of our own secrets ends; below zero once it has."""
-    end = custody.secrets_end()
-    return (end - custody.now()).days if end else None
-
-
 def _behind(custody: Custody, group: dict[str, list[Hint]], looks: Sequence[Look], began: datetime) -> int:
     """For how many seconds somebody waited; nobody does behind the hint of a partition that is empty."""
     waited = (found for found in looks if found.left or found.events or _next_moment(custody, found, began))
     return max((int((began - hint.at).total_seconds()) for found in waited for hint in group[found.user_id]), default=0)
-
-
-def _count_event(report: TickReport, event: str, fields: dict[str, Any]) -> None:
-    if event == "refreshed":
-        report.refreshed += 1
-        report.refreshed_by_key[fields["key"]] += 1
-        report.refreshed_by_secret[fields["secret"]] += 1
-    elif event == "refresh_adopted":
-        report.adopted += 1
-    elif event == "refresh_failed":
-        report.failed[str(fields.get("reason"))] += 1
-    elif event == "unreadable":
-        report.unreadable += 1
-    elif event == "connection_ended":
-        report.ended += 1
-    elif event == "revoked":
-        report.revoked += 1
 
 
 def _move_hints(custody: Custody, group: dict[str, list[Hint]], looks: Sequence[Look]) -> None:

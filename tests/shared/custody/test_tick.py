@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.custody.pace import Pace
+from shared.custody.report import TickReport
 from shared.custody.rules import Limits
 from shared.custody.sign_out import sign_out
-from shared.custody.tick import GROUP, ROUNDS, WORKERS, TickReport, grouped, tick
+from shared.custody.tick import GROUP, ROUNDS, WORKERS, grouped, tick
 from shared.errors import AppFault, Fenced, StoreError, Throttled, UnknownKey, Unreadable
 from shared.models.custody import Revocation, Status, UserRecord
 from shared.oauth.provider import Revoked
