@@ -211,6 +211,15 @@ class SignInExpired(SignInError):
     reason = "expired"
 
 
+class CodeRefused(SignInError):
+    """The provider does not take its own code any more, or our request for it."""
+
+    kind = "sign-in-code-refused"
+    title = "The sign-in service did not confirm this sign-in"
+    advice = "It took too long, or was used before. Nothing was stored. Start the sign-in again. " + _PERSISTS
+    reason = "code_refused"
+
+
 class SignInUsed(SignInError):
     """The state of this callback was redeemed before."""
 

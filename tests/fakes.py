@@ -18,7 +18,7 @@ from typing import Any, Literal
 from shared.custody import Custody
 from shared.custody.rules import Limits
 from shared.custody.sign_in import SessionKey, begin, finish
-from shared.errors import Fenced, GrantEnded, Unavailable, UnknownKey, Unreadable
+from shared.errors import Fenced, GrantEnded, Unavailable, UnknownKey, Unreadable, VaultError
 from shared.models.custody import Connection, Identity, Login, Revocation, Session, Tokens, UserRecord, new_id
 from shared.oauth.provider import RevocationAnswer, Revoked
 from shared.sealing import Keyring
@@ -168,10 +168,10 @@ class MemoryConnections:
     def take_lease(self, connection: Connection) -> Connection:
         return self._play("take_lease", lambda: self._merge(connection, _STATE))
 
-    def save_tokens(self, connection: Connection) -> Connection:
+    def save_tokens(self, connection: Connection, keys: Keyring) -> Connection:
         def work() -> Connection:
             _check_size(connection.access_token, connection.refresh_token)
-            return self._merge(connection, _TOKENS + _STATE, key_id=self._keys().newest_id)
+            return self._merge(connection, _TOKENS + _STATE, key_id=keys.newest_id)
 
         return self._play("save_tokens", work)
 
@@ -237,7 +237,8 @@ class MemoryConnections:
             user = self._partition(user_id)
             old = user.revocations.get(revocation.id)
             _require(old is not None and revocation.etag in ("", old.etag))
-            return dataclasses.replace(revocation, etag=self._keep(user, revocation).etag)
+            kept = self._keep(user, revocation)
+            return dataclasses.replace(revocation, etag=kept.etag, key_id=kept.key_id)
 
         return self._play("update_revocation", work)
 
@@ -517,10 +518,11 @@ class World:
     journal: Journal = field(default_factory=Journal)
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     keyring: Keyring = field(default_factory=lambda: Keyring([FIRST_KEY]))
+    vault_error: VaultError | None = None
     secrets_end: datetime | None = None
 
     def __post_init__(self) -> None:
-        self.connections = MemoryConnections(lambda: self.keyring, self.journal)
+        self.connections = MemoryConnections(self.keys, self.journal)
         self.due = MemoryDue(self.journal)
         self.logins = MemoryLogins(self.journal)
         self.provider = FakeProvider(self.clock, self.journal)
@@ -534,7 +536,7 @@ class World:
             due=self.due,
             logins=self.logins,
             providers={self.provider.name: self.provider},
-            keys=lambda: self.keyring,
+            keys=self.keys,
             secrets_end=lambda: self.secrets_end,
             limits=Limits(timedelta(hours=24), timedelta(hours=8)),
             margin=timedelta(minutes=15),
@@ -544,6 +546,11 @@ class World:
             emit=self._emit,
         )
         return dataclasses.replace(built, **changes)
+
+    def keys(self) -> Keyring:
+        if self.vault_error:
+            raise self.vault_error
+        return self.keyring
 
     def sign_in(self, subject: str = "ada", previous: SessionKey | None = None) -> SessionKey:
         """A whole sign-in of this person."""

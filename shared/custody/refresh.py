@@ -13,6 +13,7 @@ Nobody uses a token that is not stored. One example, for a developer who needs n
 """
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -31,10 +32,11 @@ from shared.errors import (
     Throttled,
     TokenTooLarge,
     TooLargeToStoreError,
-    Unavailable,
     Unreadable,
+    VaultError,
 )
 from shared.models.custody import Connection, Hint, Lease, Revocation, Status, Tokens, UserRecord, new_id
+from shared.sealing import Keyring
 
 
 class By(StrEnum):
@@ -67,16 +69,23 @@ class Need:
             return False
         return connection.expires_at - now > rules.SAFE_LEFT
 
+    def served_by(self, connection: Connection, now: datetime) -> bool:
+        """Whether one can go on with the stored token; the timer leaves what it could not renew to its next look."""
+        if self.by is By.TIMER:
+            return True
+        return rules.usable(connection, now) and connection.generation != self.rejected
+
 
 def fresh_token(custody: Custody, record: UserRecord) -> str:
     """An access token of `record`'s connection that is stored and not about to expire.
 
-    Raises SignInAgain when the grant is over, Busy, a ProviderError or a StoreError (all of them 503 with Retry-After)
-    when there is no usable token right now.
+    Raises SignInAgain (401) when the grant is over; when there is no usable token right now Policy (403), or with 503
+    Busy, another ProviderError, StoreError, VaultError or Unreadable.
     """
-    if record.connection is None:
+    connection = _readable(record)
+    if connection is None:
         raise SignInAgain("no connection")
-    return fresh(custody, record.connection).access_token
+    return fresh(custody, connection).access_token
 
 
 def fresh(custody: Custody, connection: Connection) -> Connection:
@@ -100,35 +109,39 @@ def refreshed_early(custody: Custody, connection: Connection) -> Connection:
 
 
 def _obtain(custody: Custody, connection: Connection, need: Need) -> Connection:
-    now = custody.now()
-    if not need.due(connection, now):
-        return _go_on(custody, connection, need, SignInAgain("the token is over"))
-    return custody.flights.join(
-        connection.user_id,
-        lambda: _lead(custody, connection, need),
-        otherwise=connection if need.content_with(connection, now) else None,
-        patience_seconds=rules.PATIENCE.total_seconds(),
-    )
+    patience = custody.now() + rules.PATIENCE
+    while True:
+        now = custody.now()
+        if not need.due(connection, now):
+            return _go_on(custody, connection, need, SignInAgain("the token is over"))
+        found = custody.flights.join(
+            connection.user_id,
+            functools.partial(_lead, custody, connection, need, patience),
+            otherwise=connection if need.content_with(connection, now) else None,
+            patience_seconds=(patience - now).total_seconds(),
+        )
+        if need.served_by(found, custody.now()):
+            return found
+        connection = found  # a shared flight satisfied its leader, who had another need: on with what it found
 
 
 def _go_on(custody: Custody, connection: Connection, need: Need, error: AppError) -> Connection:
     """The stored token as long as it serves; else what stands in the way."""
     now = custody.now()
-    if need.by is By.TIMER or (rules.usable(connection, now) and connection.generation != need.rejected):
+    if need.served_by(connection, now):
         return connection
     if connection.status is not Status.LIVE:
         raise SignInAgain(connection.reason or connection.status)
     if connection.retry_at and connection.retry_at > now:
         if not isinstance(error, ProviderError):
-            error = Unavailable("cooling down")
+            error = rules.paused_by(connection)
         error.retry_after = (connection.retry_at - now).total_seconds()
     raise error
 
 
-def _lead(custody: Custody, connection: Connection, need: Need) -> Connection:
-    """Take the lease and refresh, or adopt what another process stored meanwhile."""
+def _lead(custody: Custody, connection: Connection, need: Need, patience: datetime) -> Connection:
+    """Take the lease and refresh, or adopt what another process stored meanwhile; wait for others until `patience`."""
     known = connection.generation
-    patience = custody.now() + rules.PATIENCE
     while True:
         now = custody.now()
         if connection.generation != known:
@@ -157,8 +170,9 @@ def _lead(custody: Custody, connection: Connection, need: Need) -> Connection:
         if need.rejected is not None:
             # Long before its time: the next token may be due sooner than this one was to be.
             custody.due.put([Hint(custody.now() + rules.SOONEST_LOOK, connection.user_id)])
+        keys = custody.keys()  # at hand before the call: what it brings waits for no vault
         try:
-            return _call(custody, _lease(custody, connection), need)
+            return _call(custody, _lease(custody, connection), need, keys)
         except _LeaseLostError:
             connection = _reload(custody, connection)
 
@@ -190,7 +204,7 @@ def _lease(custody: Custody, connection: Connection) -> Connection:
             return connection
 
 
-def _call(custody: Custody, connection: Connection, need: Need) -> Connection:
+def _call(custody: Custody, connection: Connection, need: Need, keys: Keyring) -> Connection:
     """The token call, once; then the write, before anything else."""
     began = custody.now()
     try:
@@ -198,9 +212,9 @@ def _call(custody: Custody, connection: Connection, need: Need) -> Connection:
         tokens = provider.refresh(connection.refresh_token, connection.scopes, began + rules.TOKEN_CALL)
     except ProviderError as error:
         return _refused(custody, connection, need, error)
-    renewed = next_generation(connection, tokens, began, custody.keys().newest_id)
+    renewed = next_generation(connection, tokens, began, keys.newest_id)
     try:
-        saved = _save(custody, renewed)
+        saved = _save(custody, renewed, keys)
     except TooLargeToStoreError:
         return _refused(custody, connection, need, TokenTooLarge("over what a row takes"))
     if custody.faults.succeeded(connection.provider):
@@ -232,27 +246,27 @@ def next_generation(connection: Connection, tokens: Tokens, began: datetime, key
     )
 
 
-def _save(custody: Custody, renewed: Connection) -> Connection:
+def _save(custody: Custody, renewed: Connection, keys: Keyring) -> Connection:
     """Write the same tokens until it works, for as long as the invocation may; never call the service again."""
     ends = custody.now() + rules.SAVE_WITHIN
     while True:
         try:
             with budget.granted(None):  # whatever was waited before, the new tokens must not be lost for that
-                return _save_or_yield(custody, renewed)
-        except (StoreError, Unreadable):
-            # Unreadable: a process with a newer key may have sealed the row that we look at after a fence.
+                return _save_or_yield(custody, renewed, keys)
+        except (StoreError, Unreadable, VaultError):
+            # After a fence or a lost reply we look at the row, which asks the vault; a newer key may have sealed it.
             if custody.now() >= ends:
                 raise
             custody.sleep(rules.SAVE_PAUSE.total_seconds())
 
 
-def _save_or_yield(custody: Custody, renewed: Connection) -> Connection:
+def _save_or_yield(custody: Custody, renewed: Connection, keys: Keyring) -> Connection:
     """Write the tokens; to a row that is not theirs any more they yield, and what they yield to is returned."""
     while True:
         try:
-            return custody.connections.save_tokens(renewed)
+            return custody.connections.save_tokens(renewed, keys)
         except Fenced:
-            current = custody.connections.load(renewed.user_id).connection
+            current = _readable(custody.connections.load(renewed.user_id))
         if current is None or current.sign_in_id != renewed.sign_in_id:
             keep_for_revocation(custody, renewed)
             if current is None:
@@ -320,10 +334,17 @@ def _same_lease(current: Connection, ours: Connection) -> bool:
 
 
 def _reload(custody: Custody, connection: Connection) -> Connection:
-    current = custody.connections.load(connection.user_id).connection
+    current = _readable(custody.connections.load(connection.user_id))
     if current is None:
         raise SignInAgain("the connection is gone")
     return current
+
+
+def _readable(record: UserRecord) -> Connection | None:
+    """None where there is no connection; one that does not open is no reason to sign in again. Raises Unreadable."""
+    if record.connection is None and record.connection_etag:
+        raise Unreadable("the connection does not open")
+    return record.connection
 
 
 def _about(connection: Connection) -> dict[str, str]:

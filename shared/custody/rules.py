@@ -7,7 +7,7 @@ import dataclasses
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from shared.errors import AppFault, GrantEnded, Policy, ProviderError, Suspect, Throttled
+from shared.errors import AppFault, GrantEnded, Policy, ProviderError, Suspect, Throttled, Unavailable
 from shared.models.custody import Connection, Session, Status, UserRecord
 
 REQUEST_MARGIN = timedelta(minutes=5)
@@ -65,6 +65,11 @@ def live_sessions(record: UserRecord, now: datetime, limits: Limits) -> tuple[Se
     return tuple(session for session in record.sessions if session_over(session, limits) > now)
 
 
+def may_have_sessions(record: UserRecord) -> bool:
+    """A session that does not open may be live: damage of ours signs nobody out."""
+    return any(row.startswith("session") for row in record.unreadable)
+
+
 def margin_of(connection: Connection, wanted: timedelta) -> timedelta:
     """Never more than half of the token's life, or a short-lived token would be refreshed all the time."""
     return min(wanted, (connection.expires_at - connection.refreshed_at) / 2)
@@ -95,6 +100,8 @@ def next_look(record: UserRecord, now: datetime, limits: Limits, margin: timedel
     lives = live_sessions(record, now, limits)
     if lives:
         moments.append(max(session_over(session, limits) for session in lives))
+    elif (record.connection or record.sessions) and not may_have_sessions(record):
+        moments.append(now)  # the last one is over: so is the connection
     if not (record.connection_etag or record.connection or record.sessions or moments or record.unreadable):
         return None
     return max(now + SOONEST_LOOK, min([*moments, now + LATEST_LOOK]))
@@ -126,27 +133,49 @@ def revocation_pause(attempts: int, retry_after: float | None = None) -> timedel
 
 
 def marked(connection: Connection, error: ProviderError, now: datetime) -> Connection:
-    """What a refusal does to the row: only a verdict on the grant changes its status."""
+    """What a refusal does to the row: only a verdict on the grant changes its status.
+
+    `failures` of a suspect counts suspect refusals alone: no outage adds to what speaks against a grant.
+    """
     released = dataclasses.replace(connection, lease=None)
-    failures = connection.failures + 1
+    suspects = connection.failures + 1 if connection.status is Status.SUSPECT else 1
     match error:
         case GrantEnded():
             return dataclasses.replace(released, status=Status.RECONNECT, reason=error.reason, retry_at=None)
-        case Suspect() if suspects_exhausted(failures):
+        case Suspect() if suspects_exhausted(suspects):
             return dataclasses.replace(released, status=Status.RECONNECT, reason=error.reason, retry_at=None)
         case Suspect():
-            pause = cooldown(failures)
+            pause = cooldown(suspects)
             return dataclasses.replace(
-                released, status=Status.SUSPECT, reason=error.reason, failures=failures, retry_at=now + pause
+                released, status=Status.SUSPECT, reason=error.reason, failures=suspects, retry_at=now + pause
             )
         case AppFault():
             return released
-        case Policy():
-            return dataclasses.replace(released, retry_at=now + POLICY_PAUSE)
-        case Throttled():
-            return dataclasses.replace(released, retry_at=now + throttle_pause(error))
         case _:
-            return dataclasses.replace(released, failures=failures, retry_at=now + retry_pause(failures))
+            return _paused(released, error, now)
+
+
+def _paused(connection: Connection, error: ProviderError, now: datetime) -> Connection:
+    """No verdict: the row rests, and says why unless it says already what it is suspected of."""
+    suspected = connection.status is Status.SUSPECT
+    failures = connection.failures
+    match error:
+        case Policy():
+            pause = POLICY_PAUSE
+        case Throttled():
+            pause = throttle_pause(error)
+        case _:
+            failures += not suspected
+            own = min(cooldown(failures), LONGEST_RETRY) if suspected else retry_pause(failures)
+            pause = max(own, timedelta(seconds=error.retry_after or 0))
+    reason = connection.reason if suspected else error.reason
+    return dataclasses.replace(connection, reason=reason, failures=failures, retry_at=now + pause)
+
+
+def paused_by(connection: Connection) -> ProviderError:
+    """What a row rests for, told again for as long as it does."""
+    told = {kind.reason: kind for kind in (Policy, Throttled)}
+    return told.get(connection.reason, Unavailable)("cooling down")
 
 
 def usable(connection: Connection, now: datetime) -> bool:

@@ -10,12 +10,12 @@ from shared.errors import (
     AnswerTooLarge,
     AppError,
     AppFault,
+    CodeRefused,
     Fenced,
     GrantEnded,
     Policy,
     ProviderError,
     RequestRefused,
-    SignInExpired,
     SignInOff,
     SignInRefused,
     SignInUnavailable,
@@ -62,7 +62,7 @@ class SessionKey:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A finished sign-in; `left` is what ended with it when another person had a session in this browser."""
+    """A finished sign-in; `left` is what ended with it where another person had a session in this browser."""
 
     key: SessionKey
     left: Receipt | None = None
@@ -113,8 +113,13 @@ def finish(custody: Custody, login: Login, code: str, *, browser: str, previous:
         _withdraw(provider, tokens)
         raise
     other = previous if previous and previous.user_id != new.user_id else None
-    left = sign_out(custody, other.user_id, other.hash) if other else None
-    custody.emit("sign_in_completed", provider=provider.name, user=new.user_id, session=new.hash)
+    left, trouble = None, {}
+    try:
+        left = sign_out(custody, other.user_id, other.hash) if other else None
+    except AppError:
+        # Not the trouble of who is in by now; the browser loses that session's cookie all the same.
+        trouble = {"reason": "previous_session_left"}
+    custody.emit("sign_in_completed", provider=provider.name, user=new.user_id, session=new.hash, **trouble)
     return SignedIn(new, left)
 
 
@@ -130,7 +135,7 @@ def _redeem(custody: Custody, provider: Provider, code: str, login: Login) -> tu
     try:
         tokens, identity = provider.redeem(code, login)
     except (GrantEnded, Suspect) as error:
-        raise explained(SignInExpired(f"code refused: {error.reason}"), error.meaning) from None
+        raise explained(CodeRefused(error.reason), error.meaning) from None
     except (AppFault, Policy) as error:
         explained(error, error.meaning)
         # A refused request may be the fault of its code, and anybody can send us codes: that stops nobody's refresh.

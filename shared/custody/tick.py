@@ -5,15 +5,15 @@ moved only after the look: killed between any two steps, a user is looked at onc
 """
 
 import dataclasses
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from shared.custody import Custody, refresh, rules
 from shared.custody.pace import Pace
+from shared.custody.report import Event, Look, TickReport, count, days_left
 from shared.custody.sign_out import end_connection, revoke, settle
 from shared.errors import AppError, Fenced, Unreadable
 from shared.models.custody import Hint, Revocation, Session, UserRecord
@@ -27,55 +27,10 @@ REVOKE_PATIENCE = timedelta(seconds=5)
 AFTER_A_FAULT = timedelta(minutes=5)
 ROUNDS = 3
 
-Event = tuple[str, dict[str, Any]]
-
-
-@dataclass(slots=True)
-class TickReport:
-    """What a run did; the `tick` event carries it."""
-
-    looked: int = 0
-    refreshed: int = 0
-    adopted: int = 0
-    failed: Counter[str] = field(default_factory=Counter)
-    ended: int = 0
-    revoked: int = 0
-    revocations_waiting: int = 0
-    oldest_revocation_seconds: int = 0
-    old_key: int = 0
-    old_secret: int = 0
-    secret_days_left: int | None = None
-    unreadable: int = 0
-    behind_seconds: int = 0
-    purged_logins: int = 0
-    complete: bool = True
-    by_provider: Counter[str] = field(default_factory=Counter)
-    refreshed_by_key: Counter[str] = field(default_factory=Counter)
-    refreshed_by_secret: Counter[str] = field(default_factory=Counter)
-
-    def fields(self) -> dict[str, Any]:
-        """The report as the fields of an event."""
-        shown = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
-        return {name: dict(value) if isinstance(value, Counter) else value for name, value in shown.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What one look at a user found: the record afterwards, and what happened.
-
-    `left`: not done to its end; the user's hints stay as they are for the next run, the oldest first again.
-    """
-
-    user_id: str
-    record: UserRecord | None
-    events: tuple[Event, ...]
-    fault: str | None = None
-    left: bool = False
-
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What the looks of one run share: its pace, and when no look and no refresh may begin any more."""
+    """What the looks of one run share: its pace, and when no look and no call may begin any more."""
 
     custody: Custody
     pace: Pace
@@ -100,14 +55,16 @@ def tick(custody: Custody, budget: timedelta) -> TickReport:
             if run.over:
                 report.complete = False
                 break
-            oldest = min(hint.at for hints in group.values() for hint in hints)
-            report.behind_seconds = max(report.behind_seconds, int((custody.now() - oldest).total_seconds()))
+            began = custody.now()
             looks = list(pool.map(lambda user_id: _look_safely(run, user_id), group))
-            _count(custody, report, looks)
+            count(custody, report, looks)
+            report.behind_seconds = max(report.behind_seconds, _behind(custody, group, looks, began))
             _move_hints(custody, group, looks)
-    report.purged_logins = custody.logins.purge(custody.now())
-    report.secret_days_left = _days_left(custody)
-    custody.emit("tick", **report.fields())
+    try:
+        report.purged_logins = custody.logins.purge(custody.now())
+    finally:  # whatever becomes of the purge, the work is done and is told
+        report.secret_days_left = days_left(custody)
+        custody.emit("tick", **report.fields())
     return report
 
 
@@ -148,8 +105,7 @@ def _look_safely(run: Run, user_id: str) -> Look:
 def look(run: Run, user_id: str) -> UserRecord:
     """Do for one user what is due, and return the record as it is afterwards."""
     custody = run.custody
-    if run.over:
-        raise _LeftError
+    _leave_when_over(run)
     for _ in range(ROUNDS):
         record = custody.connections.load(user_id)
         for row in record.unreadable:
@@ -169,18 +125,13 @@ def _end_what_is_over(run: Run, record: UserRecord) -> UserRecord:
     if record.connection and custody.was_taken_away(record.connection.provider):
         return _end(run, record, "provider_gone")
     over = [session for session in record.sessions if session not in live]
-    if not over and (live or not record.connection or _may_have_sessions(record)):
+    if not over and (live or not record.connection or rules.may_have_sessions(record)):
         return record
     _tell_expired(custody, record, over)
-    if not live and not _may_have_sessions(record):
+    if not live and not rules.may_have_sessions(record):
         return _end(run, record, "sessions_over")
     custody.connections.end_sessions(record, over)
     return custody.connections.load(record.user_id)
-
-
-def _may_have_sessions(record: UserRecord) -> bool:
-    """A session that does not open may be live: damage of ours signs nobody out."""
-    return any(row.startswith("session") for row in record.unreadable)
 
 
 def _end(run: Run, record: UserRecord, reason: str) -> UserRecord:
@@ -191,10 +142,17 @@ def _end(run: Run, record: UserRecord, reason: str) -> UserRecord:
 
 
 def _await_turn_to_revoke(run: Run, name: str) -> None:
-    """Both tokens are revoked, at the service that refreshes too."""
+    """Both tokens are revoked, at the service that refreshes too. Raises _LeftError when the run is over."""
+    _leave_when_over(run)
     provider = run.custody.providers.get(name)
     if provider and provider.offers_revocation:
         run.pace.wait(calls=2)
+        _leave_when_over(run)
+
+
+def _leave_when_over(run: Run) -> None:
+    if run.over:
+        raise _LeftError
 
 
 def _tell_expired(custody: Custody, record: UserRecord, over: Sequence[Session]) -> None:
@@ -210,8 +168,16 @@ def _retry_revocations(run: Run, record: UserRecord) -> tuple[Revocation, ...]:
         if due and revocation.outcome:
             run.custody.connections.drop_revocation(record.user_id, revocation)
             continue
-        waiting.append(_retry(run, record.user_id, revocation) if due else revocation)
+        attend = _retry if due else _resealed
+        waiting.append(attend(run, record.user_id, revocation))
     return tuple(waiting)
+
+
+def _resealed(run: Run, user_id: str, revocation: Revocation) -> Revocation:
+    """It may wait for longer than the key that sealed it is kept."""
+    if revocation.outcome or revocation.key_id == run.custody.keys().newest_id:
+        return revocation
+    return run.custody.connections.update_revocation(user_id, revocation)
 
 
 def _retry(run: Run, user_id: str, revocation: Revocation) -> Revocation:
@@ -253,58 +219,15 @@ def _await_turn_to_refresh(run: Run, name: str) -> None:
 
 
 def _leave_when_paused(run: Run, name: str) -> None:
-    if run.over or run.custody.faults.throttled_for(name, run.custody.now()):
+    _leave_when_over(run)
+    if run.custody.faults.throttled_for(name, run.custody.now()):
         raise _LeftError
 
 
-def _count(custody: Custody, report: TickReport, looks: Sequence[Look]) -> None:
-    now = custody.now()
-    newest = custody.keys().newest_id
-    newest_secrets = {name: provider.newest_secret_id() for name, provider in custody.providers.items()}
-    for found in looks:
-        for event, fields in found.events:
-            custody.emit(event, **fields)
-            _count_event(report, event, fields)
-        if found.left:
-            report.complete = False
-            continue
-        report.looked += 1
-        if found.fault:
-            report.failed[found.fault] += 1
-        if found.record is None:
-            continue
-        waiting = [it.created_at for it in found.record.revocations if not it.outcome and it.created_at]
-        report.revocations_waiting += len(waiting)
-        for created_at in waiting:
-            age = int((now - created_at).total_seconds())
-            report.oldest_revocation_seconds = max(report.oldest_revocation_seconds, age)
-        if connection := found.record.connection:
-            report.by_provider[connection.provider] += 1
-            report.old_key += connection.key_id != newest
-            report.old_secret += newest_secrets.get(connection.provider) not in (None, connection.secret_id)
-
-
-def _days_left(custody: Custody) -> int | None:
-    """Whole days until the first of our own secrets ends; below zero once it has."""
-    end = custody.secrets_end()
-    return (end - custody.now()).days if end else None
-
-
-def _count_event(report: TickReport, event: str, fields: dict[str, Any]) -> None:
-    if event == "refreshed":
-        report.refreshed += 1
-        report.refreshed_by_key[fields["key"]] += 1
-        report.refreshed_by_secret[fields["secret"]] += 1
-    elif event == "refresh_adopted":
-        report.adopted += 1
-    elif event == "refresh_failed":
-        report.failed[str(fields.get("reason"))] += 1
-    elif event == "unreadable":
-        report.unreadable += 1
-    elif event == "connection_ended":
-        report.ended += 1
-    elif event == "revoked":
-        report.revoked += 1
+def _behind(custody: Custody, group: dict[str, list[Hint]], looks: Sequence[Look], began: datetime) -> int:
+    """For how many seconds somebody waited; nobody does behind the hint of a partition that is empty."""
+    waited = (found for found in looks if found.left or found.events or _next_moment(custody, found, began))
+    return max((int((began - hint.at).total_seconds()) for found in waited for hint in group[found.user_id]), default=0)
 
 
 def _move_hints(custody: Custody, group: dict[str, list[Hint]], looks: Sequence[Look]) -> None:

@@ -52,8 +52,8 @@ class Connections(Protocol):
         """Write the lease that `connection` carries."""
         ...
 
-    def save_tokens(self, connection: Connection) -> Connection:
-        """Write a new generation of tokens and clear the lease; one try, to be repeated by the caller."""
+    def save_tokens(self, connection: Connection, keys: Keyring) -> Connection:
+        """Write a new generation of tokens under `keys` and clear the lease; one try, to be repeated by the caller."""
         ...
 
     def release(self, connection: Connection) -> Connection:
@@ -148,9 +148,8 @@ class TableConnections:
         """A merge with If-Match: lock, intent, fence and proof of freshness in one write."""
         return self._merge_connection(connection, rows.state_properties)
 
-    def save_tokens(self, connection: Connection) -> Connection:
+    def save_tokens(self, connection: Connection, keys: Keyring) -> Connection:
         """Ours when the change id is, or generation and refresh token are (a foreign lease came after)."""
-        keys = self._keys()
         return self._merge_connection(
             connection, lambda it: rows.token_properties(it, keys) | rows.state_properties(it), tokens_count=True
         )
@@ -182,10 +181,11 @@ class TableConnections:
         self._transact(operations, lambda: self._gone(record.user_id, operations[0]))
 
     def end_connection(self, record: UserRecord, revocation: Revocation | None) -> None:
-        """One transaction; pending revocations stay."""
-        operations = [_delete(record.user_id, SESSION_PREFIX + session.hash) for session in record.sessions]
+        """One transaction; pending revocations stay. The connection first: others may have ended a session of these."""
+        operations: list[Operation] = []
         if record.connection_etag:
             operations.append(_delete(record.user_id, CONNECTION, record.connection_etag))
+        operations.extend(_delete(record.user_id, SESSION_PREFIX + session.hash) for session in record.sessions)
         if record.sessions_etag:
             operations.append(_delete(record.user_id, SESSIONS, record.sessions_etag))
         if revocation:
@@ -204,7 +204,7 @@ class TableConnections:
         self._fencing(lambda: self._tables.write(lambda: self._tables.insert(TABLE, entity), lambda: "*"))
 
     def update_revocation(self, user_id: str, revocation: Revocation) -> Revocation:
-        """A replace with If-Match, so that a settled row keeps no ciphertext."""
+        """A replace with If-Match, so that a settled row keeps no ciphertext; what is kept is sealed anew."""
         entity = rows.revocation_entity(user_id, revocation, self._keys())
         row_key = entity["RowKey"]
 
@@ -216,7 +216,7 @@ class TableConnections:
         etag = self._fencing(
             lambda: self._tables.write(lambda: self._tables.replace(TABLE, entity, revocation.etag), landed)
         )
-        return dataclasses.replace(revocation, etag=etag)
+        return dataclasses.replace(revocation, etag=etag, key_id=entity.get("key_id", ""))
 
     def drop_revocation(self, user_id: str, revocation: Revocation) -> None:
         """Gone already is as good."""

@@ -187,7 +187,8 @@ class Tables:
     def upsert_all(self, table: str, entities: Sequence[Entity]) -> None:
         """Insert or replace rows of one partition, 100 in a transaction; safe to repeat."""
         for start in range(0, len(entities), TRANSACTION_SIZE):
-            batch = [("upsert", entity, {"mode": UpdateMode.REPLACE}) for entity in entities[start : start + 100]]
+            some = entities[start : start + TRANSACTION_SIZE]
+            batch = [("upsert", entity, {"mode": UpdateMode.REPLACE}) for entity in some]
             self.write(lambda batch=batch: _first(self.transact(table, batch)), lambda: "*")  # type: ignore[misc] # bound
 
     def _delete_batch(self, table: str, keys: Sequence[tuple[str, str]]) -> None:

@@ -13,6 +13,7 @@ from azure.core.exceptions import ServiceResponseError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableServiceClient
 
+from shared.errors import VaultError
 from shared.models.custody import new_id
 from shared.sealing import Keyring
 from shared.storage.connections import Connections, TableConnections
@@ -52,6 +53,12 @@ class Stores:
     logins: Logins
     keyring: Keyring
     wire: Wire | None = None
+    vault_error: VaultError | None = None
+
+    def keys(self) -> Keyring:
+        if self.vault_error:
+            raise self.vault_error
+        return self.keyring
 
     def rotate(self, *keys: bytes) -> None:
         self.keyring = Keyring(keys)
@@ -70,14 +77,14 @@ def table_stores(connection_string: str) -> Stores:
     service = TableServiceClient.from_connection_string(connection_string, transport=wire, retry_total=0)
     tables = Tables(service, sleep=lambda seconds: time.sleep(seconds / 20))
     stores: Stores
-    connections = TableConnections(tables, lambda: stores.keyring)
+    connections = TableConnections(tables, lambda: stores.keys())
     stores = Stores(connections, TableDue(tables), TableLogins(tables), Keyring([FIRST_KEY]), wire)
     return stores
 
 
 def memory_stores() -> Stores:
     stores: Stores
-    connections = MemoryConnections(lambda: stores.keyring)
+    connections = MemoryConnections(lambda: stores.keys())
     stores = Stores(connections, MemoryDue(page=1000), MemoryLogins(), Keyring([FIRST_KEY]))
     return stores
 

@@ -9,9 +9,9 @@ from functools import partial
 
 import pytest
 
-from shared.errors import Fenced, UnknownKey
+from shared.errors import Fenced, UnknownKey, VaultError
 from shared.models.custody import Connection, Lease, Profile, Revocation, Session, Status, UserRecord, new_id
-from shared.sealing import id_of
+from shared.sealing import Keyring, id_of
 from shared.storage.rows import TooLargeToStoreError
 from shared.storage.tables import OutcomeUnknownError
 from tests.contracts.conftest import Stores
@@ -230,7 +230,7 @@ class TestSignIn:
 
 
 def save(stores: Stores, record: UserRecord) -> object:
-    return stores.connections.save_tokens(renewed(record.connection))
+    return stores.connections.save_tokens(renewed(record.connection), stores.keyring)
 
 
 def lease(stores: Stores, record: UserRecord) -> object:
@@ -325,7 +325,7 @@ class TestConditions:
         assert stores.connections.load(user_id) == current
 
     def test_the_end_is_fenced_by_tokens_that_were_saved_meanwhile(self, stores, signed_in, user_id):
-        stores.connections.save_tokens(renewed(signed_in.connection))
+        stores.connections.save_tokens(renewed(signed_in.connection), stores.keyring)
         with pytest.raises(Fenced):
             stores.connections.end_connection(signed_in, a_revocation())
         assert stored(stores, user_id).access_token == "access-2"
@@ -334,13 +334,13 @@ class TestConditions:
         stores.connections.end_connection(signed_in, None)
         sign_in(stores, user_id)
         with pytest.raises(Fenced):
-            stores.connections.save_tokens(renewed(signed_in.connection))
+            stores.connections.save_tokens(renewed(signed_in.connection), stores.keyring)
 
 
 class TestTokens:
     def test_a_save_writes_tokens_and_ends_the_lease(self, stores, signed_in, user_id):
         holder = stores.connections.take_lease(leased(signed_in.connection))
-        stores.connections.save_tokens(renewed(holder))
+        stores.connections.save_tokens(renewed(holder), stores.keyring)
         found = stored(stores, user_id)
         assert (found.access_token, found.refresh_token, found.generation) == ("access-2", "refresh-2", 2)
         assert (found.expires_at, found.refreshed_at, found.lease) == (NOON + 2 * HOUR, NOON + HOUR, None)
@@ -384,9 +384,15 @@ class TestTokens:
         same = {"key_id": "", "etag": "", "change_id": ""}
         assert dataclasses.replace(found, **same) == dataclasses.replace(signed_in.connection, **same)
 
-    def test_a_save_seals_under_the_newest_key(self, stores, signed_in, user_id):
+    def test_a_save_seals_under_the_keys_that_were_at_hand_before_the_call_and_asks_for_none(
+        self, stores, signed_in, user_id
+    ):
+        """Tokens that were fetched are not lost to a vault that does not answer."""
+        at_hand = Keyring([SECOND_KEY, FIRST_KEY])
+        stores.vault_error = VaultError("gone")
+        stores.connections.save_tokens(renewed(signed_in.connection), at_hand)
+        stores.vault_error = None
         stores.rotate(SECOND_KEY, FIRST_KEY)
-        stores.connections.save_tokens(renewed(signed_in.connection))
         assert stored(stores, user_id).key_id == id_of(SECOND_KEY)
 
 
@@ -435,6 +441,14 @@ class TestRevocations:
         with pytest.raises(Fenced):
             stores.connections.add_revocation(user_id, dataclasses.replace(revocation, refresh_token="other"))
         assert stores.connections.load(user_id).revocations[0].refresh_token == "old-refresh"
+
+    def test_whatever_is_written_of_one_seals_it_under_the_newest_key(self, stores, user_id):
+        stores.connections.add_revocation(user_id, a_revocation())
+        (found,) = stores.connections.load(user_id).revocations
+        stores.rotate(SECOND_KEY, FIRST_KEY)
+        written = stores.connections.update_revocation(user_id, found)
+        assert (found.key_id, written.key_id) == (id_of(FIRST_KEY), id_of(SECOND_KEY))
+        assert stores.connections.load(user_id).revocations == (written,)
 
     def test_one_is_dropped_and_dropped_again(self, stores, user_id):
         revocation = a_revocation()
@@ -486,7 +500,7 @@ class TestLostReplies:
                 real.connections.take_lease(leased(stored(real, user_id), NOON + HOUR))
 
         tables.merge = merge_and_lose_the_lead
-        saved = self.lose(real, lost, partial(real.connections.save_tokens, renewed(held)))
+        saved = self.lose(real, lost, partial(real.connections.save_tokens, renewed(held), real.keyring))
         found = stored(real, user_id)
         assert (found.generation, found.lease.until, saved.etag) == (2, NOON + HOUR, found.etag)
 
@@ -551,3 +565,21 @@ class TestRealConflictsBehindALostReply:
         tables.merge = drop_the_request
         with pytest.raises(Fenced):
             write(real, record)
+
+    def test_an_end_that_never_arrived_and_lost_to_a_sign_in_of_this_browser_is_fenced(self, real, user_id):
+        """The sign-in replaced the session that was to end: that it is gone says nothing about the connection."""
+        record = sign_in(real, user_id)
+        tables, session = real.connections._tables, a_session()
+        transact = tables.transact
+
+        def drop_the_request(*arguments):
+            tables.transact = transact
+            again = dataclasses.replace(record.connection, generation=2)
+            real.connections.open_session(record, again, session, evicted=record.sessions)
+            real.wire.lost += 1
+            raise OutcomeUnknownError("the request was never sent")
+
+        tables.transact = drop_the_request
+        with pytest.raises(Fenced):
+            real.connections.end_connection(record, None)
+        assert real.connections.load(user_id).sessions == (session,)

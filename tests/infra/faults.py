@@ -171,7 +171,7 @@ FAULTS = [
     Fault("alerts-events", "infra/modules/alerts/app-fault.kql", '"app_fault"', '"application_fault"'),
     Fault("alerts-events", "infra/modules/alerts/timer-behind.kql", "e.behind_seconds", "e.seconds_behind"),
     Fault("alerts-events", "infra/modules/workbook.json", "e.revocations_waiting", "e.waiting_revocations"),
-    Fault("alerts-events", "shared/custody/tick.py", "behind_seconds: int = 0", "lag_seconds: int = 0"),
+    Fault("alerts-events", "shared/custody/report.py", "behind_seconds: int = 0", "lag_seconds: int = 0"),
     Fault("alerts-pages", README, "| `unreadable-rows` |", "| `rows` |"),
     Fault("cloud-hosts", MAIN, "AuthorityUrl string = ''", "AuthorityUrl string = 'https://login.microsoftonline.com'"),
     Fault("resource-ids", ENDPOINTS, "services[index].resourceId", "service.resourceId"),

@@ -93,7 +93,7 @@ class Project:
     @cached_property
     def tick_fields(self) -> set[str]:
         """The fields of the `tick` event."""
-        tree = ast.parse((self.root / "shared" / "custody" / "tick.py").read_text("utf-8"))
+        tree = ast.parse((self.root / "shared" / "custody" / "report.py").read_text("utf-8"))
         report = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "TickReport")
         return {
             node.target.id

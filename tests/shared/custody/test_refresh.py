@@ -26,6 +26,8 @@ from shared.errors import (
     Throttled,
     Unavailable,
     UnknownKey,
+    Unreadable,
+    VaultError,
 )
 from shared.models.custody import Connection, Lease, Status
 from tests.fakes import World
@@ -56,7 +58,7 @@ def lose(world: World, user_id: str) -> None:
     """Another process succeeds while our call is under way, and ours is refused."""
     stored = world.connection(user_id)
     newer = dataclasses.replace(stored, access_token="theirs", generation=2, lease=None)
-    world.connections.save_tokens(newer)
+    world.connections.save_tokens(newer, world.keyring)
     raise Suspect("invalid_request")
 
 
@@ -78,7 +80,7 @@ def another_process_refreshes(world: World, user_id: str) -> Connection:
         expires_at=world.clock.now() + timedelta(hours=1),
         lease=None,
     )
-    return world.connections.save_tokens(renewed)
+    return world.connections.save_tokens(renewed, world.keyring)
 
 
 class TestOneRefresh:
@@ -241,6 +243,43 @@ class TestLeaseOfAnother:
         world.clock.meanwhile.append(lambda: sign_out(world.process(), over, ada.hash))
         with pytest.raises(SignInAgain):
             fresh(world.custody, held)
+
+
+class TestDamagedRow:
+    """A row that does not open is our fault: 503, never a word of signing in again."""
+
+    def damage(self, world: World, user_id: str) -> Callable[[], object]:
+        return lambda: world.connections.damaged.add(user_id)
+
+    def test_while_a_request_waits_for_the_lease_of_another(self, world, over):
+        held = another_process_holds_the_lease(world, over)
+        world.clock.meanwhile.append(self.damage(world, over))
+        with pytest.raises(Unreadable):
+            fresh(world.custody, held)
+
+    def test_during_a_call_that_is_refused(self, world, over):
+        world.journal.before(REFRESH, self.damage(world, over), None)
+        world.journal.after(REFRESH, GrantEnded("invalid_grant"))
+        with pytest.raises(Unreadable):
+            fresh(world.custody, world.connection(over))
+        assert world.told("connection_ended") == []
+
+    def test_during_a_call_that_brings_tokens(self, world, due):
+        """They are nobody's to revoke: the row may be theirs."""
+
+        def damage_and_fence() -> None:
+            world.connections.release(world.connection(due))
+            world.connections.damaged.add(due)
+
+        world.journal.before(SAVE, damage_and_fence)
+        with pytest.raises(Unreadable):
+            fresh(world.custody, world.connection(due))
+        assert world.record(due).revocations == ()
+
+    def test_when_a_developer_asks_for_a_token(self, world, ada):
+        world.connections.damaged.add(ada.user_id)
+        with pytest.raises(Unreadable):
+            fresh_token(world.custody, world.record(ada.user_id))
 
 
 class TestExpiredLeaseWithIntent:
@@ -497,8 +536,22 @@ class TestOurOwnFaults:
 
     @pytest.mark.parametrize(
         ("error", "pause"),
-        [(Policy("denied"), 300), (Throttled("429", retry_after=77), 77), (Throttled("429"), 30), (Unavailable(), 5)],
-        ids=["policy", "throttled", "throttled without a time", "no answer"],
+        [
+            (Policy("denied"), 300),
+            (Throttled("429", retry_after=77), 77),
+            (Throttled("429"), 30),
+            (Unavailable(), 5),
+            (Unavailable("503", retry_after=120), 120),
+            (Unavailable("503", retry_after=1), 5),
+        ],
+        ids=[
+            "policy",
+            "throttled",
+            "throttled without a time",
+            "no answer",
+            "503 with a time",
+            "503 with too short a time",
+        ],
     )
     def test_their_pause_is_kept(self, world, over, error, pause):
         world.journal.before(REFRESH, error)
@@ -506,7 +559,8 @@ class TestOurOwnFaults:
             fresh(world.custody, world.connection(over))
         world.advance(seconds=pause - 1)
         with pytest.raises(ProviderError) as caught:
-            fresh(world.custody, world.connection(over))
+            fresh(world.process(), world.connection(over))
+        assert type(caught.value) is type(error), "the reason is told for as long as the pause lasts, by every process"
         assert caught.value.retry_after == 1
         assert world.journal.count(REFRESH) == 1
         world.advance(seconds=1)
@@ -553,7 +607,23 @@ class TestSave:
         assert world.journal.count(REFRESH) == 1
         assert world.provider.use(world.connection(due).access_token)
 
-    @pytest.mark.parametrize("trouble", [StoreError("down"), UnknownKey("resealed by a newer process")], ids=repr)
+    def test_keys_that_are_gone_after_the_call_lose_no_token(self, world, due):
+        """The keys were at hand before it: between answer and write the vault is not asked."""
+        world.journal.after(REFRESH, lambda: setattr(world, "vault_error", VaultError("over a day ago")))
+        assert fresh(world.custody, world.connection(due)).generation == 2
+        world.vault_error = None
+        assert world.provider.use(world.connection(due).access_token)
+
+    def test_without_keys_there_is_no_lease_and_no_call(self, world, due):
+        stale, start = world.connection(due), len(world.journal.calls)
+        world.vault_error = VaultError("gone")
+        with pytest.raises(VaultError):
+            fresh(world.custody, stale)
+        assert world.journal.calls[start:] == []
+
+    @pytest.mark.parametrize(
+        "trouble", [StoreError("down"), VaultError("gone"), UnknownKey("resealed by a newer process")], ids=repr
+    )
     def test_trouble_with_the_second_look_after_a_fence_loses_no_token(self, world, due, trouble):
         """Between the fence and the re-read, the new tokens are in this process alone."""
         world.journal.before(SAVE, lambda: world.connections.release(world.connection(due)))

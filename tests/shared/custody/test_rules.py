@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from shared.custody import rules
 from shared.custody.rules import Limits
+from shared.errors import Policy, ProviderError, Suspect, Throttled, Unavailable
 from shared.models.custody import Connection, Lease, Profile, Revocation, Session, Status, UserRecord
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -134,6 +135,19 @@ class TestNextLook:
         long = dataclasses.replace(CONNECTION, expires_at=NOON + timedelta(hours=24))
         assert look(record(long)) == timedelta(hours=1)
 
+    @pytest.mark.parametrize("status", Status)
+    @pytest.mark.parametrize("hours", [8, 9, 30])
+    def test_a_connection_whose_last_session_is_over_is_looked_at_at_once(self, status, hours):
+        """It may have ended after the look that found it live, and before its hint was moved."""
+        long = dataclasses.replace(CONNECTION, status=status, expires_at=NOON + timedelta(hours=99))
+        assert look(record(long), NOON + timedelta(hours=hours)) == timedelta(seconds=30)
+
+    @pytest.mark.parametrize("connection", [CONNECTION, None])
+    def test_a_session_that_does_not_open_may_be_live(self, connection):
+        connection = connection and dataclasses.replace(connection, expires_at=NOON + timedelta(hours=99))
+        closed = record(connection, unreadable=("session:x",))
+        assert look(closed, NOON + timedelta(hours=9)) == timedelta(hours=1)
+
     def test_an_empty_partition_is_looked_at_no_more(self):
         assert look(UserRecord(user_id="a")) is None
 
@@ -210,6 +224,46 @@ def test_suspects_are_exhausted_when_the_retry_after_an_hour_fails_too():
     assert [rules.suspects_exhausted(failures) for failures in range(1, 11)] == [False] * 8 + [True] * 2
 
 
+class TestMarks:
+    """What one refusal after another makes of a row."""
+
+    @staticmethod
+    def after(*refusals: ProviderError, at: datetime = NOON) -> Connection:
+        connection = CONNECTION
+        for refusal in refusals:
+            connection = rules.marked(connection, refusal, at)
+        return connection
+
+    @pytest.mark.parametrize("unanswered", [0, 1, 5, 8, 20])
+    def test_an_outage_before_the_first_suspect_refusal_counts_for_nothing(self, unanswered):
+        marked = self.after(*[Unavailable()] * unanswered, Suspect("invalid_request"))
+        assert (marked.status, marked.failures) == (Status.SUSPECT, 1)
+        assert marked.retry_at == NOON + timedelta(seconds=30)
+
+    @pytest.mark.parametrize("unanswered", [1, 20])
+    def test_an_outage_between_suspect_refusals_counts_for_nothing(self, unanswered):
+        between = [Suspect(), *[Unavailable()] * unanswered]
+        assert self.after(*between * 7, Suspect()).status is Status.SUSPECT
+        assert self.after(*between * 8).failures == 8
+        assert self.after(*between * 8, Suspect()).status is Status.RECONNECT
+
+    def test_the_latest_reason_of_a_pause_is_the_one_that_is_told(self):
+        paused = self.after(Policy(), Unavailable())
+        assert type(rules.paused_by(paused)) is Unavailable
+        assert type(rules.paused_by(self.after(Unavailable(), Policy()))) is Policy
+
+    @pytest.mark.parametrize("pause", [Policy(), Throttled(), Unavailable()])
+    def test_no_pause_takes_the_reason_of_a_suspect(self, pause):
+        assert self.after(Suspect(), pause).reason == "suspect"
+
+    @pytest.mark.parametrize(("suspects", "seconds"), [(1, 30), (3, 120), (8, 300)])
+    def test_a_suspect_that_gets_no_answer_is_tried_after_its_pause_again_and_within_five_minutes(
+        self, suspects, seconds
+    ):
+        marked = self.after(*[Suspect()] * suspects, Unavailable())
+        assert (marked.status, marked.retry_at) == (Status.SUSPECT, NOON + timedelta(seconds=seconds))
+
+
 @pytest.mark.parametrize(("seconds", "held"), [(-1, False), (0, False), (1, True)])
 def test_a_lease_is_held_until_its_end(seconds, held):
     lease = Lease("holder", NOON + timedelta(seconds=seconds), "intent")
@@ -218,6 +272,4 @@ def test_a_lease_is_held_until_its_end(seconds, held):
 
 
 def test_a_token_call_fits_into_what_must_be_left_of_a_lease():
-    from shared.oauth.token_request import DEADLINE
-
-    assert DEADLINE < rules.LEASE_NEEDED < rules.LEASE
+    assert rules.TOKEN_CALL < rules.LEASE_NEEDED < rules.LEASE

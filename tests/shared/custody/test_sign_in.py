@@ -12,11 +12,11 @@ from shared.custody.sign_out import sign_out
 from shared.errors import (
     AnswerTooLarge,
     AppFault,
+    CodeRefused,
     Fenced,
     GrantEnded,
     Policy,
     RequestRefused,
-    SignInExpired,
     SignInOff,
     SignInRefused,
     SignInUnavailable,
@@ -27,6 +27,7 @@ from shared.errors import (
     Unavailable,
     UnknownKey,
     UnknownProvider,
+    Unreadable,
 )
 from shared.models.custody import sha256_hex
 from tests.fakes import World
@@ -137,7 +138,7 @@ class TestRefusals:
     @pytest.mark.parametrize("refusal", [GrantEnded("used"), Suspect("invalid_request")])
     def test_a_code_that_is_not_taken_means_begin_again(self, world, refusal):
         world.journal.before("provider.redeem", refusal)
-        with pytest.raises(SignInExpired):
+        with pytest.raises(CodeRefused):
             finish_with(world)
 
     @pytest.mark.parametrize("error", [AppFault(), Policy()])
@@ -302,6 +303,18 @@ class TestSessions:
         assert (record.connection, record.sessions) == (None, ())
         assert world.provider.revoked == ["refresh-1", "access-1"]
 
+    @pytest.mark.parametrize("trouble", [StoreError("down"), UnknownKey("k2"), Unreadable("bad"), Fenced("five times")])
+    def test_trouble_with_another_users_session_is_not_the_trouble_of_who_signed_in(self, world, trouble):
+        """The browser's cookie is replaced either way; what is left of the other session ends by its limits."""
+        ada = world.sign_in("ada")
+        world.connections.poisoned[ada.user_id] = trouble
+        _, login = begin(world.custody, "azure-devops", "/dashboard")
+        done = finish(world.custody, login, world.code("bob"), browser="Firefox", previous=ada)
+        assert [session.hash for session in world.record(done.key.user_id).sessions] == [done.key.hash]
+        assert done.left is None
+        told = world.told("sign_in_completed")[-1]
+        assert (told["session"], told["reason"]) == (done.key.hash, "previous_session_left")
+
 
 class TestReplacedTokens:
     def test_they_are_kept_to_be_revoked(self, world):
@@ -343,7 +356,7 @@ class TestFaultsOfOurs:
 
     def fail(self, world, error):
         world.journal.before("provider.redeem", error)
-        with pytest.raises((AppFault, SignInExpired, Policy)) as caught:
+        with pytest.raises((AppFault, CodeRefused, Policy)) as caught:
             finish_with(world)
         return caught.value
 

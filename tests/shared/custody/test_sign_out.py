@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 
 import pytest
@@ -253,9 +254,8 @@ def test_a_refresh_meanwhile_is_ended_with_its_new_tokens(world):
 
     def refresh() -> None:
         current = world.connection(key.user_id)
-        world.connections.save_tokens(
-            type(current)(**{name: getattr(current, name) for name in current.__slots__} | {"access_token": "newer"})
-        )
+        newer = dataclasses.replace(current, access_token="newer")
+        world.connections.save_tokens(newer, world.keyring)
 
     world.journal.before(END, refresh)
     out(world, key)

@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared.custody.pace import Pace
+from shared.custody.report import TickReport
 from shared.custody.rules import Limits
 from shared.custody.sign_out import sign_out
-from shared.custody.tick import GROUP, WORKERS, TickReport, grouped, tick
-from shared.errors import AppFault, StoreError, Throttled, UnknownKey, Unreadable
+from shared.custody.tick import GROUP, ROUNDS, WORKERS, grouped, tick
+from shared.errors import AppFault, Fenced, StoreError, Throttled, UnknownKey, Unreadable
 from shared.models.custody import Revocation, Status, UserRecord
 from shared.oauth.provider import Revoked
 from shared.sealing import Keyring, id_of
@@ -141,6 +142,32 @@ class TestLooks:
         assert len(left) == GROUP - report.refreshed
         assert all(world.due.of(user) == hints[user] for user in left)
         assert run(world).refreshed == len(left)
+
+    @pytest.mark.parametrize("answer", [Revoked.LATER, Revoked.DONE])
+    def test_a_budget_that_ends_among_the_revocations_of_one_user_leaves_the_rest(self, world, ada, answer):
+        """A hundred rows and a service that takes its five seconds for each would outlive the invocation."""
+        rows = [
+            Revocation(id=f"{n:016x}", provider="azure-devops", refresh_token=str(n), retry_at=NOON) for n in range(100)
+        ]
+        for row in rows:
+            world.connections.add_revocation(ada, row)
+        world.due.put([Hint(NOON, ada)])
+        hints = world.due.of(ada)
+        world.journal.before("provider.revoke", *[lambda: world.advance(seconds=5)] * 60)
+        world.provider.revocation_answers.extend([answer] * 100)
+        report = run(world)
+        assert world.clock.now() - NOON <= BUDGET + timedelta(seconds=5)
+        assert not report.complete
+        assert report.revoked + len(world.told("revocation_delayed")) == BUDGET / timedelta(seconds=5)
+        assert world.due.of(ada) == hints
+        assert run(world).complete
+
+    def test_a_budget_that_is_over_before_a_connection_can_end_leaves_it_to_the_next_run(self, world, ada):
+        world.advance(hours=8)
+        world.journal.after("connections.load", lambda: world.clock.advance(BUDGET))
+        report = run(world)
+        assert (report.complete, report.ended, world.provider.revoked) == (False, 0, [])
+        assert run(world).ended == 1
 
     def test_users_come_in_groups_of_a_hundred_in_the_order_of_their_hints(self):
         groups = list(grouped(Hint(NOON, str(number // 2)) for number in range(500)))
@@ -359,6 +386,34 @@ class TestKeys:
         run(world)
         assert min(world.due.of(ada)) <= world.clock.now() + timedelta(minutes=5) + SLACK
 
+    def test_a_look_reseals_what_waits_to_be_revoked_though_it_is_not_tried_yet(self, world, ada):
+        later = world.clock.now() + timedelta(hours=24)
+        rows = [
+            Revocation(id=f"{n:016x}", provider="azure-devops", refresh_token="old", retry_at=later) for n in range(2)
+        ]
+        world.connections.add_revocation(ada, rows[0])
+        world.connections.add_revocation(ada, dataclasses.replace(rows[1], outcome="revoked", created_at=NOON))
+        world.keyring = Keyring([SECOND_KEY, FIRST_KEY])
+        world.due.put([Hint(NOON, ada)])
+        report = run(world)
+        kept, settled = world.record(ada).revocations
+        assert (kept.key_id, kept.refresh_token, kept.retry_at) == (id_of(SECOND_KEY), "old", later)
+        assert (settled.outcome, world.journal.count("connections.update_revocation")) == ("revoked", 1)
+        assert (report.old_key, world.provider.revoked) == (0, [])
+        world.keyring = Keyring([SECOND_KEY])
+        assert world.record(ada)
+
+    def test_rows_that_a_look_had_to_leave_under_an_old_key_are_counted(self, world):
+        world.sign_in("ada")
+        world.advance(hours=7)
+        user = world.sign_in("ada").user_id
+        world.keyring = Keyring([SECOND_KEY, FIRST_KEY])
+        world.advance(hours=1)
+        world.journal.before("connections.end_sessions", *[Fenced("a rival")] * ROUNDS)
+        assert run(world).old_key == 2, "the connection, and the tokens that the second sign-in replaced"
+        world.due.put([Hint(world.clock.now(), user)])
+        assert run(world).old_key == 0
+
     def test_a_key_is_gone_from_all_rows_after_an_hour(self, world):
         users = [world.sign_in(f"user {number}").user_id for number in range(5)]
         revoked = Revocation(id="1" * 16, provider="azure-devops", refresh_token="old", retry_at=NOON, created_at=NOON)
@@ -411,6 +466,12 @@ class TestSessions:
         assert world.journal.count(REFRESH) == 0
         assert world.provider.revoked == ["refresh-1", "access-1"]
         assert world.told("connection_ended")[0]["reason"] == "sessions_over"
+
+    def test_one_that_ends_between_the_look_and_its_hint_is_ended_by_the_next_run(self, world, ada):
+        world.advance(hours=8, seconds=-1)
+        world.journal.after("connections.save_tokens", lambda: world.advance(seconds=1))
+        assert run(world).ended == 0
+        assert is_about(only_hint(world, ada), world.clock.now() + timedelta(seconds=30))
 
     def test_the_incident_switch_ends_all_at_their_next_look(self, world, ada):
         world.advance(minutes=45)
@@ -555,6 +616,29 @@ class TestReport:
         }  # fmt: skip
         assert (told["behind_seconds"], told["by_provider"]) == (60, {"azure-devops": 1})
 
+    @pytest.mark.parametrize("revokes", [True, False])
+    def test_nobody_is_behind_for_a_sign_out(self, world, revokes):
+        """The hints of an empty partition are kept for fifteen minutes on purpose."""
+        world.provider.offers_revocation = revokes
+        key = world.sign_in("ada")
+        sign_out(world.custody, key.user_id, key.hash)
+        behind = []
+        for _ in range(20):
+            world.advance(minutes=5)
+            behind.append(run(world).behind_seconds)
+        assert max(behind) <= 300
+
+    @pytest.mark.parametrize("late", ["due", "over", "poisoned", "left"])
+    def test_who_waits_for_a_look_is_behind_whatever_comes_of_it(self, world, ada, late):
+        world.provider.offers_revocation = False
+        world.advance(hours=8 if late == "over" else 1)
+        waited = world.clock.now() - min(world.due.of(ada))
+        if late == "poisoned":
+            world.connections.poisoned[ada] = StoreError("down")
+        if late == "left":
+            world.custody.faults.throttled("azure-devops", world.clock.now() + timedelta(minutes=5))
+        assert run(world).behind_seconds == waited.total_seconds()
+
     def test_every_event_is_written_on_the_thread_of_the_run(self, world):
         for number in range(10):
             world.sign_in(f"user {number}")
@@ -566,6 +650,13 @@ class TestReport:
 
         run(world, emit=emit)
         assert threads == {(threading.get_ident(), "refreshed"), (threading.get_ident(), "tick")}
+
+    def test_a_purge_that_fails_is_the_runs_error_and_hides_nothing_that_was_done(self, world, ada):
+        world.advance(hours=1)
+        world.journal.before("logins.purge", StoreError("down"))
+        with pytest.raises(StoreError):
+            run(world)
+        assert [told["refreshed"] for told in world.told("tick")] == [1]
 
     def test_burnt_states_are_purged(self, world, ada):
         world.advance(hours=2)

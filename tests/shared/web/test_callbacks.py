@@ -9,6 +9,8 @@ from shared.custody import sign_in
 from shared.errors import (
     AppFault,
     BadRequest,
+    CodeRefused,
+    GrantEnded,
     ScopeMissing,
     SignInDenied,
     SignInError,
@@ -16,6 +18,7 @@ from shared.errors import (
     SignInRefused,
     SignInUsed,
     StoreError,
+    Suspect,
     VaultError,
 )
 from shared.web import callbacks
@@ -111,6 +114,25 @@ def test_the_state_is_burnt_before_the_code_is_redeemed(site):
     with pytest.raises(SignInUsed):
         site.receive(site.good())
     assert site.world.journal.count("provider.redeem") == 1
+
+
+@pytest.mark.parametrize("refusal", [GrantEnded("invalid_grant"), Suspect("invalid_request")])
+def test_a_refused_code_is_told_also_to_who_is_signed_in(site, refusal):
+    """Sent home without a word, who has to sign in again would go round in circles."""
+    key = site.world.sign_in()
+    session = site.cookies.session(key).partition(";")[0]
+    site.world.journal.before("provider.redeem", refusal)
+    with pytest.raises(CodeRefused):
+        site.receive(site.good(), cookie=f"{site.cookie}; {session}")
+    assert [told["reason"] for told in site.world.told("sign_in_failed")] == ["code_refused"]
+
+
+def test_who_pressed_back_while_signed_in_goes_home(site):
+    site.receive(site.good())
+    session = site.cookies.session(site.world.sign_in()).partition(";")[0]
+    answer = site.receive(site.good(), cookie=f"{site.cookie}; {session}")
+    assert (answer.status, answer.headers["Location"]) == (303, "/")
+    assert site.world.told("sign_in_failed") == []
 
 
 @pytest.mark.parametrize(
