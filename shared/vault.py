@@ -164,7 +164,9 @@ def _parsed_list(value: str) -> Sequence[str]:
 
 @dataclass(frozen=True)
 class _Held[Value]:
-    value: Value = field(repr=False)
+    """An answer of the vault; `value` is None where it says that there is no such secret, which counts as long."""
+
+    value: Value | None = field(repr=False)
     expires_at: datetime | None
     read_at: datetime
 
@@ -202,17 +204,20 @@ class _Cached[Value]:
         self._untold: deque[VaultError] = deque()
 
     def value(self) -> Value:
-        """The value. Raises VaultError while there was none within a day."""
+        """The value. Raises VaultError: MISSING for an optional one that is not there, else while there is none."""
         if self._held is None:
             self._read_first()
         elif self._is_due() and self._flight.acquire(blocking=False):
             self._read_beside()
         self._tell()
-        if self._held is None:
+        held = self._held
+        if held is None:
             raise self._fresh_trouble()
-        if self._now() - self._held.read_at > STALE_OK_FOR:
+        if self._now() - held.read_at > STALE_OK_FOR:
             raise VaultError(f"{self._name} was last read over a day ago")
-        return self._held.value
+        if held.value is None:
+            raise VaultError(f"there is no {self._name}", reason=MISSING)
+        return held.value
 
     def prefetch(self) -> None:
         """Have it at hand before it is needed; nobody waits longer than a second."""
@@ -239,7 +244,6 @@ class _Cached[Value]:
         except VaultError as error:
             if not (self._optional and error.reason == MISSING):
                 raise
-            return
         if self._trouble:
             raise self._fresh_trouble()
 
@@ -280,27 +284,31 @@ class _Cached[Value]:
     def _read(self) -> None:
         now = self._now()
         try:
-            fetched = self._fetch(self._name)
-            self._held = _Held(self._parse(fetched.value), fetched.expires_at, now)
+            held = self._answer(now)
         except VaultError as error:
-            self._failed(error, now)
+            self._next_try = now + self._pause(error)
+            self._failures += 1
+            self._in_trouble(error)
             return
+        self._held = held
         self._failures, self._next_try, self._trouble = 0, now + FRESH_FOR, None
-        if fetched.expires_at and fetched.expires_at <= now:
+        if held.expires_at and held.expires_at <= now:
             self._in_trouble(VaultError(f"{self._name} has expired", reason=EXPIRED))
 
-    def _failed(self, error: VaultError, now: datetime) -> None:
-        self._next_try = now + self._pause(error)
-        self._failures += 1
-        if self._held is None and self._optional and error.reason == MISSING:
-            self._trouble = error
-        else:
-            self._in_trouble(error)
+    def _answer(self, now: datetime) -> _Held[Value]:
+        """What the vault says; that an optional secret is gone which was there before is trouble, and no answer."""
+        try:
+            fetched = self._fetch(self._name)
+        except VaultError as error:
+            was_there = self._held and self._held.value is not None
+            if self._optional and error.reason == MISSING and not was_there:
+                return _Held(None, None, now)
+            raise
+        return _Held(self._parse(fetched.value), fetched.expires_at, now)
 
     def _pause(self, error: VaultError) -> timedelta:
         """Backoff with jitter, and no less than the vault asks for; both capped, for a Retry-After may be absurd."""
-        absent = self._optional and error.reason == MISSING
-        if error.reason in DECIDED and (self._held or absent):
+        if error.reason in DECIDED and self._held:
             return FRESH_FOR
         longest = FRESH_FOR if self._held else LONGEST_PAUSE
         backoff = timedelta(seconds=2.0 ** min(self._failures, 10) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter

@@ -289,6 +289,27 @@ class TestWellBeing:
         assert vault.secrets.client_secrets(ENTRA_SECRET) == ("here",)
         assert vault.told == []
 
+    def test_that_an_optional_secret_is_not_there_is_known_for_a_day_while_the_vault_is_away(
+        self, vault: Vault
+    ) -> None:
+        """The managed identity is the credential then: an outage must not take it away."""
+        with pytest.raises(VaultError):
+            vault.secrets.client_secrets(ENTRA_SECRET)
+        vault.fault = "unreachable"
+        for _ in range(23):
+            vault.later(hours=1)
+            with pytest.raises(VaultError) as refused:
+                vault.secrets.client_secrets(ENTRA_SECRET)
+            assert refused.value.reason == MISSING
+        assert set(vault.told) == {(ENTRA_SECRET, "unreachable")}
+        with pytest.raises(VaultError) as trouble:
+            vault.secrets.check()
+        assert trouble.value.reason == "unreachable"
+        vault.later(hours=2)
+        with pytest.raises(VaultError) as too_old:
+            vault.secrets.client_secrets(ENTRA_SECRET)
+        assert too_old.value.reason != MISSING
+
     @pytest.mark.parametrize("name", [ENCRYPTION_KEY, AZURE_DEVOPS_SECRET, ENTRA_SECRET])
     def test_a_secret_that_vanishes_is_trouble_though_its_value_serves(self, vault: Vault, name: str) -> None:
         vault.values[ENTRA_SECRET] = "here"
