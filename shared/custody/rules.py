@@ -7,7 +7,7 @@ import dataclasses
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from shared.errors import AppFault, GrantEnded, Policy, ProviderError, Suspect, Throttled
+from shared.errors import AppFault, GrantEnded, Policy, ProviderError, RequestRefused, Suspect, Throttled
 from shared.models.custody import Connection, Session, Status, UserRecord
 
 REQUEST_MARGIN = timedelta(minutes=5)
@@ -101,7 +101,7 @@ def next_look(record: UserRecord, now: datetime, limits: Limits, margin: timedel
 
 
 def cooldown(failures: int) -> timedelta:
-    """After the n-th suspect refusal in a row: 30 s, doubling to an hour."""
+    """After the n-th refusal in a row that may be ours: 30 s, doubling to an hour."""
     return min(COOLDOWN * _doublings(failures), LONGEST_COOLDOWN)
 
 
@@ -139,6 +139,8 @@ def marked(connection: Connection, error: ProviderError, now: datetime) -> Conne
             return dataclasses.replace(
                 released, status=Status.SUSPECT, reason=error.reason, failures=failures, retry_at=now + pause
             )
+        case RequestRefused():
+            return dataclasses.replace(released, failures=failures, retry_at=now + cooldown(failures))
         case AppFault():
             return released
         case Policy():

@@ -19,6 +19,7 @@ from shared.errors import (
     AnswerTooLarge,
     AppFault,
     GrantEnded,
+    NoSecret,
     Policy,
     ProviderError,
     RequestRefused,
@@ -45,10 +46,10 @@ _CLASSES: Mapping[str, type[ProviderError]] = {
     "login_required": GrantEnded,
     "consent_required": GrantEnded,
     "invalid_client": AppFault,
-    "unauthorized_client": AppFault,
-    "unsupported_grant_type": AppFault,
-    "invalid_scope": AppFault,
-    "invalid_resource": AppFault,
+    "unauthorized_client": RequestRefused,
+    "unsupported_grant_type": RequestRefused,
+    "invalid_scope": RequestRefused,
+    "invalid_resource": RequestRefused,
     "access_denied": Policy,
     "temporarily_unavailable": Unavailable,
     "server_error": Unavailable,
@@ -83,7 +84,7 @@ class TokenEndpoint:
     def exchange(self, form: Callable[[str], Mapping[str, str]], ends: datetime | None = None) -> Tokens:
         """Post `form(secret)` and return the tokens. Raises a ProviderError; AppFault when no secret is accepted.
 
-        All tries are over at `ends`, by default 8 s from now.
+        Another secret is no cure for a RequestRefused. All tries are over at `ends`, by default 8 s from now.
         """
         ends = ends or self._now() + DEADLINE
         secrets = self._known()
@@ -110,7 +111,7 @@ class TokenEndpoint:
         try:
             return tuple(self._secrets())
         except VaultError as error:
-            raise AppFault(f"no client secret: {error}") from None
+            raise NoSecret(f"no client secret: {error}") from None
 
     def _with_each(self, secrets: Sequence[str], form: Callable[[str], Mapping[str, str]], ends: datetime) -> Tokens:
         refused = AppFault("no client secret is set")
