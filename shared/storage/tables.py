@@ -12,13 +12,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException
 from typing import Any
 
 import requests
 from azure.core import MatchConditions
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableClient, TableServiceClient, TableTransactionError, UpdateMode
 from requests.adapters import HTTPAdapter
@@ -26,6 +25,7 @@ from requests.adapters import HTTPAdapter
 from shared import budget
 from shared.errors import Fenced, StoreError
 from shared.retry_after import parse_retry_after
+from shared.storage.answers import refuse_what_is_no_page
 
 logging.getLogger("azure").setLevel(logging.WARNING)  # at INFO it logs PartitionKeys and RowKeys
 
@@ -46,10 +46,6 @@ TRANSACTION_SIZE = 100
 
 Entity = dict[str, Any]
 Operation = tuple[Any, ...]
-
-
-_NO_ANSWER = (AzureError, requests.RequestException, HTTPException, OSError, AttributeError)
-"""Cut replies leak foreign exceptions through the SDK (facts, Lost replies)."""
 
 
 class OutcomeUnknownError(Exception):
@@ -94,18 +90,22 @@ class Tables:
     ) -> Iterator[list[Entity]]:
         """The same in pages of `size`; each page is one operation. `condition` needs exactly one
         blank before each parameter, and one after it except at the end."""
-        token: str | None = None
-        while True:
-            found = self._client(table).query_entities(
-                condition,
-                parameters=dict(parameters),
-                select=list(select) or None,
-                results_per_page=size,
-            )
+        query: dict[str, Any] = {
+            "parameters": dict(parameters),
+            "select": list(select) or None,
+            "results_per_page": size,
+        }
+        token: Any = None
+
+        def read() -> tuple[list[Entity], Any]:
+            # A pager that failed once takes the next call for the end of its pages: each try has its own.
+            found = self._client(table).query_entities(condition, **query, raw_response_hook=refuse_what_is_no_page)
             pager: Any = found.by_page(continuation_token=token)
-            page = self._read(lambda pager=pager: list(next(pager, [])))  # type: ignore[misc] # bound per round
+            return list(next(pager)), pager.continuation_token
+
+        while True:
+            page, token = self._read(read)
             yield page
-            token = pager.continuation_token
             if not token:
                 return
 
@@ -114,12 +114,13 @@ class Tables:
         found = self._client(table).query_entities(
             "PartitionKey eq @key and RowKey eq @key",
             parameters={"key": "readyz"},
+            raw_response_hook=refuse_what_is_no_page,
             connection_timeout=PROBE_CONNECT_SECONDS,
             read_timeout=PROBE_READ_SECONDS,
         )
         try:
             list(found)
-        except _NO_ANSWER as error:
+        except Exception as error:  # noqa: BLE001 - cut replies leak foreign exceptions (facts, Lost replies)
             status = getattr(error, "status_code", None)
             raise StoreError(f"probe of the table service: {type(error).__name__} {status}") from None
 
@@ -226,7 +227,7 @@ class Tables:
             for _ in tries:
                 try:
                     return call()
-                except _NO_ANSWER as error:
+                except Exception as error:  # noqa: BLE001 - likewise
                     if isinstance(error, HttpResponseError) and error.status_code in (400, 401, 403, 404):
                         raise StoreError(f"table service: {error.status_code}") from None
                     tries.asked_to_wait = _asked_to_wait(error)
