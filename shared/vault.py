@@ -285,10 +285,12 @@ class _Cached[Value]:
         now = self._now()
         try:
             held = self._answer(now)
-        except VaultError as error:
-            self._next_try = now + self._pause(error)
+        except Exception as error:  # noqa: BLE001 - whatever it was, it must not be asked for again by every request
+            malformed = VaultError(f"{self._name}: {type(error).__name__}", reason=MALFORMED)
+            trouble = error if isinstance(error, VaultError) else malformed
+            self._next_try = now + self._pause(trouble)
             self._failures += 1
-            self._in_trouble(error)
+            self._in_trouble(trouble)
             return
         self._held = held
         self._failures, self._next_try, self._trouble = 0, now + FRESH_FOR, None

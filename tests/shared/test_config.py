@@ -172,6 +172,7 @@ WRONG = [
     ("TOKEN_ENCRYPTION_KEY", f"{KEY},canary"),
     ("TOKEN_ENCRYPTION_KEY", KEY[:-1]),
     ("TOKEN_ENCRYPTION_KEY", KEY + "00"),
+    ("TOKEN_ENCRYPTION_KEY", "1a 1a " + KEY[:58]),
     ("TOKEN_STORE_URL", "canary"),
     ("TOKEN_STORE_URL", "http://canary.table.core.windows.net"),
     ("AzureWebJobsStorage", "canary"),

@@ -24,6 +24,8 @@ from shared.vault import (
 )
 
 KEY_1, KEY_2 = "11" * 32, "22" * 32
+BLANKS = "11 11 " + "11" * 29
+"""64 characters, and 31 bytes to whoever overlooks the blanks."""
 HERE = Place("connections", "a" * 32, "connection", "access_token", 1, "azure-devops")
 
 
@@ -149,7 +151,7 @@ class TestColdStart:
         assert vault.secrets.client_secrets(AZURE_DEVOPS_SECRET) == ("new", "old")
         assert len(vault.reads) == len(set(vault.reads)) == 3
 
-    @pytest.mark.parametrize("value", ["", "zz" * 32, "11" * 31, f"{KEY_1},short"])
+    @pytest.mark.parametrize("value", ["", "zz" * 32, "11" * 31, f"{KEY_1},short", BLANKS])
     def test_without_usable_keys_there_are_none(self, vault: Vault, value: str) -> None:
         vault.values[ENCRYPTION_KEY] = value
         with pytest.raises(VaultError) as refused:
@@ -177,6 +179,17 @@ class TestWithAValue:
         vault.later(minutes=6)
         assert read() == good
         assert vault.told == [(name, MALFORMED)]
+
+    def test_a_value_that_nobody_foresaw_is_malformed_and_not_asked_for_by_every_request(self, vault: Vault) -> None:
+        good = vault.newest_key()
+        vault.values[ENCRYPTION_KEY] = None  # type: ignore[assignment]  # that is the point
+        vault.later(minutes=6)
+        for _ in range(5):
+            assert vault.newest_key() == good
+        with pytest.raises(VaultError):
+            vault.secrets.check()
+        assert vault.key_reads() == 2
+        assert vault.told == [(ENCRYPTION_KEY, MALFORMED)]
 
     def test_a_vault_that_is_down_is_asked_ever_more_rarely(self, vault: Vault) -> None:
         vault.secrets.keyring()
@@ -361,3 +374,4 @@ def test_a_list_of_secrets_is_read_newest_first(value: str, parts: tuple[str, ..
 def test_keys_are_64_hex_digits_each_or_none_counts() -> None:
     assert parse_keys(f"{KEY_2}, {KEY_1}") == (bytes.fromhex(KEY_2), bytes.fromhex(KEY_1))
     assert parse_keys(f"{KEY_2},{'11' * 33}") == ()
+    assert parse_keys(BLANKS) == ()
