@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 from shared.errors import NotConfigured
 from shared.sealing import parse_keys, secret_list
@@ -32,6 +33,32 @@ def _is_base64(text: str) -> bool:
         return bool(binascii.a2b_base64(text, strict_mode=True))
     except ValueError:
         return False
+
+
+def _origin_of(text: str) -> re.Match[str] | None:
+    """The parts of an address; None too where its host or port is none."""
+    try:
+        urlsplit(text).port  # noqa: B018 - raises ValueError
+    except ValueError:
+        return None
+    return ORIGIN.fullmatch(text)
+
+
+def _parts(connection_string: str) -> Mapping[str, str]:
+    """Names, in lower case, and values; empty when one is empty or stands twice."""
+    pairs = [part.partition("=") for part in connection_string.rstrip(";").split(";")]
+    parts = {name.lower(): value for name, _, value in pairs}
+    return parts if len(parts) == len(pairs) and all(name and value for name, _, value in pairs) else {}
+
+
+def _connects(parts: Mapping[str, str]) -> bool:
+    """Whether a connection string has an address and what opens it."""
+    name, address = parts.get("accountname"), parts.get("tableendpoint")
+    opened = _is_base64(parts.get("accountkey", "")) if name else bool(address and parts.get("sharedaccesssignature"))
+    if not address and name and "tablesecondaryendpoint" not in parts:
+        protocol, suffix = parts.get("defaultendpointsprotocol", "https"), parts.get("endpointsuffix", "example")
+        address = f"{protocol}://{name}.table.{suffix}"
+    return opened and address is not None and _origin_of(address) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +227,8 @@ class _Reader:
         if not text:
             self._unless(default is not None, name, "is missing")
             return ""
-        match = ORIGIN.fullmatch(text)
-        valid = match is not None and (may_have_path or not match["path"]) and int(match["port"] or 0) < 65536
+        match = _origin_of(text)
+        valid = match is not None and (may_have_path or not match["path"])
         self._unless(valid, name, "is not an origin (https://host)")
         if match is None:
             return text
@@ -212,10 +239,7 @@ class _Reader:
     def _connection_string(self) -> str | None:
         """Checked here, because the SDK would refuse it before there is anything that could show a page."""
         text = self._text("AzureWebJobsStorage")
-        parts = {name.strip().lower(): value for name, _, value in (part.partition("=") for part in text.split(";"))}
-        by_key = bool(parts.get("accountname")) and _is_base64(parts.get("accountkey", ""))
-        by_signature = bool(parts.get("sharedaccesssignature")) and bool(parts.get("tableendpoint"))
-        valid = by_key or by_signature or text.lower() == "usedevelopmentstorage=true"
+        valid = text.lower() == "usedevelopmentstorage=true" or _connects(_parts(text))
         self._unless(valid or not text, "AzureWebJobsStorage", "is no connection string of a storage account")
         return text or None
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from azure.data.tables import TableServiceClient
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.config import Config
@@ -157,6 +157,7 @@ WRONG = [
     ("PUBLIC_URL", "https://canary.example:port"),
     ("PUBLIC_URL", "https://canary.example:99999"),
     ("PUBLIC_URL", "https://[canary"),
+    ("PUBLIC_URL", "https://[::1::]"),
     ("PUBLIC_URL", "canary.example"),
     ("PUBLIC_URL", "https://"),
     ("PUBLIC_URL", "http://localhost.canary.example"),
@@ -174,12 +175,29 @@ WRONG = [
     ("TOKEN_ENCRYPTION_KEY", KEY + "00"),
     ("TOKEN_ENCRYPTION_KEY", "1a 1a " + KEY[:58]),
     ("TOKEN_STORE_URL", "canary"),
+    ("TOKEN_STORE_URL", "https://[::1::]"),
     ("TOKEN_STORE_URL", "http://canary.table.core.windows.net"),
     ("AzureWebJobsStorage", "canary"),
     ("AzureWebJobsStorage", "AccountName=canary"),
     ("AzureWebJobsStorage", "AccountName=a;AccountKey=can ary"),
     ("AzureWebJobsStorage", "AccountKey=a2V5;TableEndpoint=https://canary.example"),
     ("AzureWebJobsStorage", "SharedAccessSignature=canary"),
+    *(
+        ("AzureWebJobsStorage", f"AccountName=a;AccountKey=a2V5;{more}")
+        for more in (
+            "canary",
+            "canary=",
+            "=canary",
+            ";X=canary",
+            "accountname=canary",
+            "TableEndpoint=http://[canary",
+            "TableEndpoint=https://[::1::]",
+            "TableEndpoint=https://canary.example?sig=canary",
+            "EndpointSuffix=[canary",
+            "TableSecondaryEndpoint=https://canary.example",
+        )
+    ),
+    ("AzureWebJobsStorage", ";;X=canary"),
     ("SESSION_LIFETIME_HOURS", "canary"),
     ("SESSION_LIFETIME_HOURS", "0"),
     ("SESSION_IDLE_HOURS", "-1"),
@@ -226,9 +244,63 @@ def test_a_store_is_required_of_one_kind_or_the_other():
     assert Config.from_env(rest | {"TOKEN_STORE_URL": "https://a.table.core.windows.net"}, now=NOW)
 
 
+PARTS = [
+    *("", " ", "=", "canary", "X=1", "UseDevelopmentStorage=true", "usedevelopmentstorage=false", "AccountName= a"),
+    *(
+        "AccountName=a",
+        "accountname=b",
+        " AccountName=a",
+        "AccountName=",
+        "AccountName=a b",
+        "AccountName=[",
+        "AccountName=/",
+    ),
+    *(
+        "AccountKey=a2V5",
+        "AccountKey=a2V5==",
+        "AccountKey=",
+        "SharedAccessSignature=sv=2024&sig=x",
+        "SharedAccessSignature=",
+    ),
+    *(
+        "DefaultEndpointsProtocol=https",
+        "DefaultEndpointsProtocol=http",
+        "DefaultEndpointsProtocol=[",
+        "EndpointSuffix=",
+    ),
+    *(
+        "EndpointSuffix=core.windows.net",
+        "EndpointSuffix=[::1::]",
+        "EndpointSuffix=?",
+        "TableEndpoint=",
+        "TableEndpoint=[",
+    ),
+    *("TableEndpoint=https://a.table.core.windows.net/", "TableEndpoint=http://127.0.0.1:10002/a", "TableEndpoint=a.b"),
+    *(
+        "TableEndpoint=https://a.b?sv=2024&sig=x",
+        "TableEndpoint=http://[",
+        "TableEndpoint=https://[::1::]",
+        "TableEndpoint=https://",
+    ),
+    *("TableSecondaryEndpoint=https://a.b", "TableSecondaryEndpoint=["),
+]
+
+
 @pytest.mark.parametrize("text", [value for name, value, *_ in READ if name == "AzureWebJobsStorage"])
-def test_a_connection_string_that_is_taken_is_good_enough_for_the_sdk(text):
+def test_a_good_connection_string_is_taken(text):
     assert TableServiceClient.from_connection_string(text)
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=6).map(";".join))
+@example("UseDevelopmentStorage=true;")
+def test_a_connection_string_that_is_taken_is_good_enough_for_the_sdk(text):
+    """The SDK would refuse it where nothing can show a page any more."""
+    try:
+        config = read(AzureWebJobsStorage=text)
+    except NotConfigured:
+        return
+    if config.storage_connection_string:
+        assert TableServiceClient.from_connection_string(config.storage_connection_string)
 
 
 def test_with_a_vault_the_settings_that_it_replaces_must_be_absent():
