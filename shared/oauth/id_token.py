@@ -48,7 +48,7 @@ def check(
     claims, key = _verified(token, keys, audience)
     _check_times(claims, now)
     tenant, subject, issuer = (_text(claims, name) for name in ("tid", "oid", "iss"))
-    if issuer != issuer_of(tenant) or not key.signs_for(issuer, tenant):
+    if issuer != issuer_of(tenant):
         raise SignInRefused("id token: issuer")
     if claims.get("nonce") != nonce:
         raise SignInRefused("id token: nonce")
@@ -58,6 +58,8 @@ def check(
         raise PersonalAccount(username=shown)
     if tenant.lower() not in tenants:
         raise WrongTenant(username=shown)
+    if not key.signs_for(issuer, tenant):
+        raise SignInRefused("id token: key of another issuer")
     name = claims.get("name")
     return Claims(
         issuer=issuer,
