@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.errors import VaultError
-from shared.events import Emit
+from shared.events import Emit, in_invocation
 from shared.sealing import Keyring, parse_keys, secret_list
 
 ENCRYPTION_KEY = "token-encryption-key"
@@ -105,7 +105,6 @@ class VaultSecrets:
         emit: Emit,
     ) -> None:
         """`required` and `optional` are names of client secrets; only of an optional one may there be none at all."""
-        self._complete = False
         self._keys = _Cached(ENCRYPTION_KEY, fetch, self._parsed_keys, now, emit)
         self._client_secrets = {
             **{name: _Cached(name, fetch, _parsed_list, now, emit) for name in required},
@@ -115,14 +114,12 @@ class VaultSecrets:
     def keyring(self) -> Keyring:
         """The keys of the vault; one that is not among them is looked for there once.
 
-        Whoever has them gets the client secrets too: a process that served pages only must be able to refresh when the
-        vault is gone.
+        Whoever has them gets the client secrets too, and has them renewed: a process that serves pages only must be
+        able to refresh when the vault is gone.
         """
         keys = self._keys.value()
-        if not self._complete:
-            self._complete = True
-            for secret in self._client_secrets.values():
-                secret.prefetch()
+        for secret in self._client_secrets.values():
+            secret.prefetch()
         return keys
 
     def client_secrets(self, name: str) -> Sequence[str]:
@@ -174,8 +171,9 @@ class _Held[Value]:
 class _Cached[Value]:
     """One secret: fresh for five minutes, then renewed by one caller while all go on with what is there.
 
-    Only the first read makes callers wait until it is over. Later ones run on a thread of their own that a caller gives
-    a second; it may end after the invocation that began it, or never: nothing depends on it.
+    While there is no value callers wait for the read of one of them. With one, and in `prefetch`, reads run on a thread
+    of their own that a caller gives a second at most; it may end after the invocation that began it, or never: nothing
+    depends on it.
     """
 
     def __init__(
@@ -220,10 +218,11 @@ class _Cached[Value]:
         return held.value
 
     def prefetch(self) -> None:
-        """Have it at hand before it is needed; nobody waits longer than a second."""
-        if self._held is None and self._is_due() and self._flight.acquire(blocking=False):
-            self._read_beside()
-            self._tell()
+        """Have it at hand before it is needed; for the first read its caller waits for a second, for others nobody."""
+        first = self._next_try is None
+        if self._is_due() and self._flight.acquire(blocking=False):
+            self._read_beside(PATIENCE_SECONDS if first else 0)
+        self._tell()
 
     def reread(self) -> None:
         """Ask now, at most every 30 s; who comes during such a read waits for it too."""
@@ -264,8 +263,8 @@ class _Cached[Value]:
             if self._held is None and self._is_due():
                 self._read()
 
-    def _read_beside(self) -> None:
-        """Read on a thread, which gives the flight back, and wait for a second."""
+    def _read_beside(self, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        """Read on a thread, which gives the flight back, and wait a little for it."""
 
         def fly() -> None:
             try:
@@ -279,7 +278,7 @@ class _Cached[Value]:
         except RuntimeError:  # the process has no more threads
             self._flight.release()
             return
-        reader.join(PATIENCE_SECONDS)
+        reader.join(patience_seconds)
 
     def _read(self) -> None:
         now = self._now()
@@ -326,7 +325,9 @@ class _Cached[Value]:
         return VaultError(str(trouble), reason=trouble.reason)
 
     def _tell(self) -> None:
-        """On the thread of an invocation, because the Functions worker files log lines by thread."""
+        """On any other thread than that of an invocation it waits for one: the worker files log lines by thread."""
+        if not in_invocation():
+            return
         with suppress(IndexError):
             while error := self._untold.popleft():
                 self._emit("vault_stale", reason=error.reason, secret=self._name, request_id=error.request_id)
