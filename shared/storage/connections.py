@@ -204,7 +204,7 @@ class TableConnections:
         self._fencing(lambda: self._tables.write(lambda: self._tables.insert(TABLE, entity), lambda: "*"))
 
     def update_revocation(self, user_id: str, revocation: Revocation) -> Revocation:
-        """A replace with If-Match, so that a settled row keeps no ciphertext."""
+        """A replace, so that a settled row keeps no ciphertext; with If-Match, unless it was inserted a moment ago."""
         entity = rows.revocation_entity(user_id, revocation, self._keys())
         row_key = entity["RowKey"]
 
@@ -214,7 +214,7 @@ class TableConnections:
             return _etag(found) if found and same else None
 
         etag = self._fencing(
-            lambda: self._tables.write(lambda: self._tables.replace(TABLE, entity, revocation.etag), landed)
+            lambda: self._tables.write(lambda: self._tables.replace(TABLE, entity, revocation.etag or None), landed)
         )
         return dataclasses.replace(revocation, etag=etag)
 

@@ -19,7 +19,7 @@ from azure.core import MatchConditions
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.core.pipeline.transport import RequestsTransport
-from azure.data.tables import TableClient, TableServiceClient, TableTransactionError, UpdateMode
+from azure.data.tables import TableClient, TableErrorCode, TableServiceClient, TableTransactionError, UpdateMode
 from requests.adapters import HTTPAdapter
 
 from shared import budget
@@ -148,8 +148,13 @@ class Tables:
         raise tries.in_vain("a write did not go through within its budget")
 
     def insert(self, table: str, entity: Entity) -> str:
-        """Insert; Conflict(409) when the key is taken."""
-        return self._attempt(lambda: self._client(table).create_entity(entity))
+        """Insert; Conflict(409) when the key is taken. Only a table can be missing here, which the SDK does not say."""
+        try:
+            return self._attempt(lambda: self._client(table).create_entity(entity))
+        except Conflict as conflict:
+            if conflict.status != 409:
+                raise StoreError(f"table service: insert {conflict.status}") from None
+            raise
 
     def upsert(self, table: str, entity: Entity) -> str:
         """Insert or replace without a condition; safe to repeat."""
@@ -162,11 +167,13 @@ class Tables:
         """Merge into the row if it still has `etag` (None: if it is there at all); Conflict(412) or Conflict(404)."""
         return self._update(table, entity, etag, UpdateMode.MERGE)
 
-    def replace(self, table: str, entity: Entity, etag: str) -> str:
-        """Replace the row if it still has `etag`; Conflict(412) or Conflict(404)."""
+    def replace(self, table: str, entity: Entity, etag: str | None) -> str:
+        """Replace the row if it still has `etag` (None: if it is there at all); Conflict(412) or Conflict(404)."""
         return self._update(table, entity, etag, UpdateMode.REPLACE)
 
     def _update(self, table: str, entity: Entity, etag: str | None, mode: UpdateMode) -> str:
+        if etag == "":
+            raise StoreError("a row came without the ETag that its write depends on")
         condition: dict[str, Any] = {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
         return self._attempt(lambda: self._client(table).update_entity(entity, mode=mode, **condition))
 
@@ -302,6 +309,8 @@ def connect(
 def _refused(error: Exception, index: int = 0) -> Exception:
     """What a failed write means: a refusal that the service spoke out, or an unknown outcome."""
     status = getattr(error, "status_code", None)
+    if getattr(error, "error_code", None) == TableErrorCode.TABLE_NOT_FOUND:
+        return StoreError(f"table service: {status}, no such table")
     if isinstance(error, ResourceExistsError):
         status = 409
     elif isinstance(error, ResourceNotFoundError):
