@@ -6,7 +6,6 @@ Only the parsed `error` decides, never a description or a substring.
 """
 
 import json
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -28,7 +27,7 @@ from shared.errors import (
     Unavailable,
     VaultError,
 )
-from shared.http_session import new_session
+from shared.http_session import new_session, started_timer
 from shared.models.custody import Tokens
 from shared.oauth import entra_errors
 from shared.retry_after import parse_retry_after
@@ -160,9 +159,7 @@ def bounded(
 def _read(answer: requests.Response, ends: float) -> bytes:
     """The body, cut off at `ends`: the time-out of a socket is per read, and a drip would outlive the lease."""
     body = b""
-    cut = threading.Timer(max(ends - time.monotonic(), 0), answer.raw.shutdown)
-    cut.daemon = True
-    cut.start()
+    cut = started_timer(max(ends - time.monotonic(), 0), answer.raw.shutdown)
     try:
         for chunk in answer.raw.stream(16 * 1024, decode_content=True):
             body += chunk
