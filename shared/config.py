@@ -19,6 +19,10 @@ ORIGIN = re.compile(
     r"(?P<path>(/[A-Za-z0-9._-]+)*)/?",
     re.IGNORECASE | re.ASCII,
 )
+SUPPORT = re.compile(
+    r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-\[\]-~]*)?|mailto:[A-Za-z0-9.+_-]+@[A-Za-z0-9.-]+", re.ASCII
+)
+"""Of what may become a link on our pages (`web.formats.is_external`)."""
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
@@ -194,7 +198,7 @@ class _Reader:
         self._unless(bool(GUID.fullmatch(tenant)), "ENTRA_TENANT_ID", "is not the GUID of a tenant")
         others = self._list("ALLOWED_TENANTS", GUID, "the GUID of a tenant")
         return EntraSettings(
-            client_id=client_id,
+            client_id=client_id.lower(),  # as id tokens have it in `aud`, which is compared to the letter
             tenants=tuple(dict.fromkeys(part.lower() for part in (tenant, *others))),
             redirect_uri=f"{public_url}/auth/callback/entra",
             scopes=self._scopes(),
@@ -245,7 +249,8 @@ class _Reader:
 
     def _support_url(self) -> str | None:
         text = self._text("SUPPORT_URL")
-        self._unless(not text or text.startswith(("https://", "mailto:")), "SUPPORT_URL", "is neither https nor mailto")
+        valid = not text or SUPPORT.fullmatch(text) is not None
+        self._unless(valid, "SUPPORT_URL", "is no address of https, and no mailto with one address")
         return text or None
 
     def _list(self, name: str, pattern: re.Pattern[str], what: str) -> Sequence[str]:

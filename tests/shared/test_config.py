@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from shared.config import Config
 from shared.errors import NotConfigured
 from shared.readiness import needs
+from shared.web.formats import is_external
 from tests.conftest import SETTINGS
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -112,8 +113,12 @@ READ = [
     ("REFRESH_MARGIN_MINUTES", "20", lambda config: config.refresh_margin, timedelta(minutes=20)),
     ("REFRESH_CALLS_PER_SECOND", "7", lambda config: config.refresh_calls_per_second, 7),
     ("APP_NAME", "Our builds", lambda config: config.app_name, "Our builds"),
-    ("SUPPORT_URL", "mailto:help@example.com", lambda config: config.support_url, "mailto:help@example.com"),
+    *(
+        ("SUPPORT_URL", text, lambda config: config.support_url, text)
+        for text in ("mailto:help@example.com", "https://help.example", "https://help.example:8443/a/b?c=d#e")
+    ),
     ("ENTRA_CLIENT_ID", OTHER_TENANT, lambda config: config.entra.client_id, OTHER_TENANT),
+    ("ENTRA_CLIENT_ID", TENANT, lambda config: config.entra.client_id, TENANT.lower()),
     ("ENTRA_TENANT_ID", OTHER_TENANT, lambda config: config.entra.tenants, (OTHER_TENANT,)),
     ("ALLOWED_TENANTS", OTHER_TENANT, lambda config: config.entra.tenants, (TENANT.lower(), OTHER_TENANT)),
     ("ENTRA_CLIENT_SECRET", "new,old", lambda config: config.entra.client_secrets, ("new", "old")),
@@ -214,6 +219,11 @@ WRONG = [
     ("REFRESH_CALLS_PER_SECOND", "1e2"),
     ("SUPPORT_URL", "javascript:canary"),
     ("SUPPORT_URL", "http://canary.example"),
+    ("SUPPORT_URL", "https://"),
+    ("SUPPORT_URL", "https://\ncanary.example"),
+    ("SUPPORT_URL", "https://canary@example.com"),
+    ("SUPPORT_URL", "https://example.com/can ary"),
+    ("SUPPORT_URL", "mailto:canary"),
     ("AZURE_DEVOPS_URL", "http://canary.example"),
     ("AZURE_DEVOPS_IDENTITY_URL", "https://canary.example/path"),
     ("KEY_VAULT_URL", "http://canary.vault.azure.net"),
@@ -301,6 +311,15 @@ def test_a_connection_string_that_is_taken_is_good_enough_for_the_sdk(text):
         return
     if config.storage_connection_string:
         assert TableServiceClient.from_connection_string(config.storage_connection_string)
+
+
+@given(st.sampled_from(["https://", "mailto:", "https://a.example/", "mailto:a@"]), st.text(max_size=9))
+def test_an_address_for_help_that_is_taken_becomes_a_link(start, rest):
+    try:
+        address = read(SUPPORT_URL=start + rest).support_url
+    except NotConfigured:
+        return
+    assert is_external(address)
 
 
 def test_with_a_vault_the_settings_that_it_replaces_must_be_absent():
