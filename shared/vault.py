@@ -297,12 +297,12 @@ class _Cached[Value]:
             self._in_trouble(VaultError(f"{self._name} has expired", reason=EXPIRED))
 
     def _answer(self, now: datetime) -> _Held[Value]:
-        """What the vault says; that an optional secret is gone which was there before is trouble, and no answer."""
+        """What the vault says; that an optional secret is gone which was there within a day is trouble, no answer."""
         try:
             fetched = self._fetch(self._name)
         except VaultError as error:
-            was_there = self._held and self._held.value is not None
-            if self._optional and error.reason == MISSING and not was_there:
+            serves = self._held and self._held.value is not None and now - self._held.read_at <= STALE_OK_FOR
+            if self._optional and error.reason == MISSING and not serves:
                 return _Held(None, None, now)
             raise
         return _Held(self._parse(fetched.value), fetched.expires_at, now)

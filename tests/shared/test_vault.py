@@ -370,6 +370,19 @@ class TestWellBeing:
         assert vault.secrets.client_secrets(ENTRA_SECRET) == ("here",)
         assert vault.newest_key() == id_of(bytes.fromhex(KEY_1))
 
+    def test_an_optional_secret_that_is_gone_for_a_day_is_not_there(self, vault: Vault) -> None:
+        """Whoever deleted it wants the managed identity, and no trouble for good."""
+        vault.values[ENTRA_SECRET] = "here"
+        vault.secrets.check()
+        del vault.values[ENTRA_SECRET]
+        vault.later(hours=23)
+        assert vault.secrets.client_secrets(ENTRA_SECRET) == ("here",)
+        vault.later(hours=2)
+        with pytest.raises(VaultError) as refused:
+            vault.secrets.client_secrets(ENTRA_SECRET)
+        assert refused.value.reason == MISSING
+        vault.secrets.check()
+
     def test_an_expired_secret_serves_and_is_told_because_the_vault_does_not_look(self, vault: Vault) -> None:
         vault.ends[AZURE_DEVOPS_SECRET] = vault.time + timedelta(minutes=7)
         vault.secrets.check()
