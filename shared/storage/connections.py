@@ -17,8 +17,9 @@ from shared.errors import StoreError, UnknownKey, Unreadable
 from shared.models.custody import Connection, Revocation, Session, UserRecord, new_id
 from shared.sealing import Keyring
 from shared.storage import rows
+from shared.storage.answers import Conflict, OutcomeUnknownError, fenced
 from shared.storage.rows import CONNECTION, REVOCATION_PREFIX, SESSION_PREFIX, SESSIONS, TABLE
-from shared.storage.tables import Conflict, Operation, OutcomeUnknownError, Tables, fenced
+from shared.storage.tables import Operation, Tables
 
 
 class Connections(Protocol):

@@ -10,22 +10,19 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
 from azure.core import MatchConditions
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError
 from azure.core.pipeline.transport import RequestsTransport
-from azure.data.tables import TableClient, TableErrorCode, TableServiceClient, TableTransactionError, UpdateMode
+from azure.data.tables import TableClient, TableServiceClient, TableTransactionError, UpdateMode
 from requests.adapters import HTTPAdapter
 
 from shared import budget
-from shared.errors import Fenced, StoreError
-from shared.retry_after import parse_retry_after
-from shared.storage.answers import refuse_what_is_no_page
+from shared.errors import StoreError
+from shared.storage.answers import Conflict, OutcomeUnknownError, asked_to_wait, refuse_what_is_no_page, refused
 
 logging.getLogger("azure").setLevel(logging.WARNING)  # at INFO it logs PartitionKeys and RowKeys
 
@@ -46,23 +43,6 @@ TRANSACTION_SIZE = 100
 
 Entity = dict[str, Any]
 Operation = tuple[Any, ...]
-
-
-class OutcomeUnknownError(Exception):
-    """A write whose reply was lost: it may have happened. `retry_after`: the seconds that the service asks to wait."""
-
-    def __init__(self, log: str = "", *, retry_after: float = 0) -> None:
-        super().__init__(log)
-        self.retry_after = retry_after
-
-
-class Conflict(Exception):
-    """The service refused a conditional write: 404 gone, 409 there already, 412 changed. Known not to have happened."""
-
-    def __init__(self, status: int, index: int = 0) -> None:
-        super().__init__(f"{status} at operation {index}")
-        self.status = status
-        self.index = index
 
 
 class Tables:
@@ -182,9 +162,9 @@ class Tables:
         try:
             answers = self._client(table).submit_transaction(operations)
         except TableTransactionError as error:
-            raise _refused(error, index=error.index) from None
+            raise refused(error, index=error.index) from None
         except Exception as error:  # noqa: BLE001 - cut replies leak foreign exceptions (facts, Lost replies)
-            raise _refused(error) from None
+            raise refused(error) from None
         return [answer.get("etag", "") for answer in answers]
 
     def delete_all(self, table: str, keys: Sequence[tuple[str, str]]) -> None:
@@ -217,7 +197,7 @@ class Tables:
         try:
             answer = call()
         except Exception as error:  # noqa: BLE001 - cut replies leak foreign exceptions (facts, Lost replies)
-            raise _refused(error) from None
+            raise refused(error) from None
         return str(answer.get("etag") or "")
 
     def _confirmed(self, landed: Callable[[], str | None]) -> str:
@@ -237,7 +217,7 @@ class Tables:
                 except Exception as error:  # noqa: BLE001 - likewise
                     if isinstance(error, HttpResponseError) and error.status_code in (400, 401, 403, 404):
                         raise StoreError(f"table service: {error.status_code}") from None
-                    tries.asked_to_wait = _asked_to_wait(error)
+                    tries.asked_to_wait = asked_to_wait(error)
         raise tries.in_vain("the table service does not answer within its budget")
 
 
@@ -306,36 +286,5 @@ def connect(
     return TableServiceClient.from_connection_string(connection_string or "", **budgets)
 
 
-def _refused(error: Exception, index: int = 0) -> Exception:
-    """What a failed write means: a refusal that the service spoke out, or an unknown outcome."""
-    status = getattr(error, "status_code", None)
-    if getattr(error, "error_code", None) == TableErrorCode.TABLE_NOT_FOUND:
-        return StoreError(f"table service: {status}, no such table")
-    if isinstance(error, ResourceExistsError):
-        status = 409
-    elif isinstance(error, ResourceNotFoundError):
-        status = 404
-    if status in (404, 409, 412):
-        return Conflict(status, index)
-    if status in (400, 401, 403, 413):
-        return StoreError(f"table service: {status}")
-    return OutcomeUnknownError(type(error).__name__, retry_after=_asked_to_wait(error))
-
-
-def _asked_to_wait(error: Exception) -> float:
-    """Seconds by the Retry-After of an answer, 0 without; a date in it counts from the answer's own."""
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    try:
-        sent = parsedate_to_datetime(headers.get("Date", ""))
-    except ValueError:
-        sent = datetime.max.replace(tzinfo=UTC)
-    return parse_retry_after(headers.get("Retry-After"), sent) or 0.0
-
-
 def _first(etags: Sequence[str]) -> str:
     return (etags[0] if etags else "") or "*"
-
-
-def fenced(conflict: Conflict) -> Fenced:
-    """The error that callers of the store see for a lost race."""
-    return Fenced(f"conditional write: {conflict.status}")
