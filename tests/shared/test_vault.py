@@ -13,17 +13,8 @@ import pytest
 from shared.errors import UnknownKey, VaultError
 from shared.events import correlation_id
 from shared.sealing import Keyring, Place, id_of, parse_keys, secret_list
-from shared.vault import (
-    AZURE_DEVOPS_SECRET,
-    DECIDED,
-    ENCRYPTION_KEY,
-    ENTRA_SECRET,
-    EXPIRED,
-    MALFORMED,
-    MISSING,
-    Fetched,
-    VaultSecrets,
-)
+from shared.secret_cache import DECIDED, EXPIRED, MALFORMED, MISSING, Fetched
+from shared.vault import AZURE_DEVOPS_SECRET, ENCRYPTION_KEY, ENTRA_SECRET, VaultSecrets
 
 KEY_1, KEY_2 = "11" * 32, "22" * 32
 BLANKS = "11 11 " + "11" * 29
