@@ -95,7 +95,10 @@ def bare(
                 queries.read(request.query, declared.query)
                 answer = handler(request, parameters)
             except AppError as error:
-                answer = _fallback_pages().error(error, _frame(), wants(request.header("accept")))
+                answer = _plain_error(error, request)
+            except Exception:
+                log.exception("unhandled in %s (%s)", handler.__name__, events.correlation_id.get())
+                answer = _plain_error(Unexpected(), request)
             return _respond(answer, request, None)
 
         return _declare(blueprint, declared, handler.__name__, handler.__doc__, entry)
@@ -146,6 +149,9 @@ def _register(
             built = services()
         except NotConfigured as error:
             return _respond(_set_up_page(error, request), request, None)
+        except Exception:
+            log.exception("unhandled in %s (%s)", handler.__name__, correlation_id)
+            return _respond(_plain_error(Unexpected(), request), request, None)
         visit: Visit | None = None
         try:
             _check_host(request, built)
@@ -200,12 +206,16 @@ def _tell(error: AppError, built: Services, visit: Visit | None) -> None:
         log.warning("%s: %s (%s)", error.kind, error, events.correlation_id.get())
 
 
+def _plain_error(error: AppError, request: Request) -> Answer:
+    """The answer to an error where there are no services."""
+    return _fallback_pages().error(error, _frame(), wants(request.header("accept")))
+
+
 def _set_up_page(error: NotConfigured, request: Request) -> Answer:
     """What is missing, for the people who set this site up; names of settings, never values."""
-    pages = _fallback_pages()
     if wants(request.header("accept")) is Wants.JSON:
-        return pages.error(error, _frame(), Wants.JSON)
-    return pages.html("setup.html", _frame(), status=error.status, needs=needs(os.environ))
+        return _plain_error(error, request)
+    return _fallback_pages().html("setup.html", _frame(), status=error.status, needs=needs(os.environ))
 
 
 def _fallback_pages() -> Pages:

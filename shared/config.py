@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 from shared.errors import NotConfigured
 from shared.sealing import parse_keys, secret_list
@@ -18,6 +19,10 @@ ORIGIN = re.compile(
     r"(?P<path>(/[A-Za-z0-9._-]+)*)/?",
     re.IGNORECASE | re.ASCII,
 )
+SUPPORT = re.compile(
+    r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-\[\]-~]*)?|mailto:[A-Za-z0-9.+_-]+@[A-Za-z0-9.-]+", re.ASCII
+)
+"""Of what may become a link on our pages (`web.formats.is_external`)."""
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
@@ -32,6 +37,32 @@ def _is_base64(text: str) -> bool:
         return bool(binascii.a2b_base64(text, strict_mode=True))
     except ValueError:
         return False
+
+
+def _origin_of(text: str) -> re.Match[str] | None:
+    """The parts of an address; None too where its host or port is none."""
+    try:
+        urlsplit(text).port  # noqa: B018 - raises ValueError
+    except ValueError:
+        return None
+    return ORIGIN.fullmatch(text)
+
+
+def _parts(connection_string: str) -> Mapping[str, str]:
+    """Names, in lower case, and values; empty when one is empty or stands twice."""
+    pairs = [part.partition("=") for part in connection_string.rstrip(";").split(";")]
+    parts = {name.lower(): value for name, _, value in pairs}
+    return parts if len(parts) == len(pairs) and all(name and value for name, _, value in pairs) else {}
+
+
+def _connects(parts: Mapping[str, str]) -> bool:
+    """Whether a connection string has an address and what opens it."""
+    name, address = parts.get("accountname"), parts.get("tableendpoint")
+    opened = _is_base64(parts.get("accountkey", "")) if name else bool(address and parts.get("sharedaccesssignature"))
+    if not address and name and "tablesecondaryendpoint" not in parts:
+        protocol, suffix = parts.get("defaultendpointsprotocol", "https"), parts.get("endpointsuffix", "example")
+        address = f"{protocol}://{name}.table.{suffix}"
+    return opened and address is not None and _origin_of(address) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +198,7 @@ class _Reader:
         self._unless(bool(GUID.fullmatch(tenant)), "ENTRA_TENANT_ID", "is not the GUID of a tenant")
         others = self._list("ALLOWED_TENANTS", GUID, "the GUID of a tenant")
         return EntraSettings(
-            client_id=client_id,
+            client_id=client_id.lower(),  # as id tokens have it in `aud`, which is compared to the letter
             tenants=tuple(dict.fromkeys(part.lower() for part in (tenant, *others))),
             redirect_uri=f"{public_url}/auth/callback/entra",
             scopes=self._scopes(),
@@ -200,8 +231,8 @@ class _Reader:
         if not text:
             self._unless(default is not None, name, "is missing")
             return ""
-        match = ORIGIN.fullmatch(text)
-        valid = match is not None and (may_have_path or not match["path"]) and int(match["port"] or 0) < 65536
+        match = _origin_of(text)
+        valid = match is not None and (may_have_path or not match["path"])
         self._unless(valid, name, "is not an origin (https://host)")
         if match is None:
             return text
@@ -212,16 +243,14 @@ class _Reader:
     def _connection_string(self) -> str | None:
         """Checked here, because the SDK would refuse it before there is anything that could show a page."""
         text = self._text("AzureWebJobsStorage")
-        parts = {name.strip().lower(): value for name, _, value in (part.partition("=") for part in text.split(";"))}
-        by_key = bool(parts.get("accountname")) and _is_base64(parts.get("accountkey", ""))
-        by_signature = bool(parts.get("sharedaccesssignature")) and bool(parts.get("tableendpoint"))
-        valid = by_key or by_signature or text.lower() == "usedevelopmentstorage=true"
+        valid = text.lower() == "usedevelopmentstorage=true" or _connects(_parts(text))
         self._unless(valid or not text, "AzureWebJobsStorage", "is no connection string of a storage account")
         return text or None
 
     def _support_url(self) -> str | None:
         text = self._text("SUPPORT_URL")
-        self._unless(not text or text.startswith(("https://", "mailto:")), "SUPPORT_URL", "is neither https nor mailto")
+        valid = not text or SUPPORT.fullmatch(text) is not None
+        self._unless(valid, "SUPPORT_URL", "is no address of https, and no mailto with one address")
         return text or None
 
     def _list(self, name: str, pattern: re.Pattern[str], what: str) -> Sequence[str]:

@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 _PERSISTS = "If it stays like this, tell the people who run this site, with the id below."
 _OURS = f"That is our fault, not yours, and it signs nobody out. Try again in a moment. {_PERSISTS}"
+_KEYS_AWAY = "We can't reach our own keys right now"
 
 
 class Meaning(NamedTuple):
@@ -358,7 +359,7 @@ class Suspect(ProviderError):
 
 
 class AppFault(ProviderError):
-    """The service refuses this application: wrong or expired secret, wrong registration."""
+    """The service refuses this application: wrong or expired secret. Nobody can be refreshed until that is mended."""
 
     kind = "app-fault"
     title = "Azure DevOps refuses this application"
@@ -367,7 +368,15 @@ class AppFault(ProviderError):
 
 
 class RequestRefused(AppFault):
-    """`invalid_request` of a service that means it: this one request is wrong, which may be the fault of its code."""
+    """This one request is wrong: its code, its scope, its tenant, or all requests of ours, which only many can tell."""
+
+
+class NoSecret(AppFault):
+    """There is no client secret to be had: trouble of our vault or identity, and no word of the service's."""
+
+    title = _KEYS_AWAY
+    advice = _OURS
+    reason = "no_secret"
 
 
 class Policy(ProviderError):
@@ -423,7 +432,7 @@ class VaultError(AppError):
 
     status = 503
     kind = "vault-unavailable"
-    title = "We can't reach our own keys right now"
+    title = _KEYS_AWAY
     advice = _OURS
 
     def __init__(

@@ -14,7 +14,8 @@ from typing import Any, Protocol
 LOGGER = logging.getLogger("gatehouse.events")
 LOGGER.setLevel(logging.INFO)
 
-correlation_id: ContextVar[str] = ContextVar("correlation_id", default="-")
+_NOBODY = "-"
+correlation_id: ContextVar[str] = ContextVar("correlation_id", default=_NOBODY)
 """Set at the start of every invocation, by its entry."""
 
 SHORT = 12
@@ -25,6 +26,11 @@ class Emit(Protocol):
     """Takes one event."""
 
     def __call__(self, event: str, /, **fields: Any) -> None: ...
+
+
+def in_invocation() -> bool:
+    """Whether this is the thread of an invocation, so that an event would belong to it."""
+    return correlation_id.get() != _NOBODY
 
 
 def emitter(now: Callable[[], datetime]) -> Emit:

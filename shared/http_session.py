@@ -10,7 +10,7 @@ import contextlib
 import http.client
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -34,6 +34,18 @@ def new_session() -> requests.Session:
     for scheme in ("https://", "http://"):
         session.mount(scheme, _Adapter(pool_maxsize=POOL_SIZE, max_retries=0))
     return session
+
+
+def started_timer(seconds: float, cut: Callable[[], object]) -> threading.Timer:
+    """A timer that ends the reading of an answer; it never does where the process has no more threads.
+
+    The answer may hold tokens that exist nowhere else: it is worth more than its deadline.
+    """
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    with contextlib.suppress(RuntimeError):
+        timer.start()
+    return timer
 
 
 class _Connection(HTTPConnection):
@@ -78,9 +90,7 @@ def _cut_after(seconds: float | None, connection: socket.socket) -> Iterator[Non
         with contextlib.suppress(OSError):
             socket.socket.shutdown(connection, socket.SHUT_RD)
 
-    timer = threading.Timer(seconds or 0, cut)
-    timer.daemon = True
-    timer.start()
+    timer = started_timer(seconds or 0, cut)
     try:
         yield
     except (OSError, http.client.HTTPException):

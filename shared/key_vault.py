@@ -1,6 +1,6 @@
 """One read of one secret from Key Vault, with the real SDK and the managed identity, without the SDK's retries.
 
-Trying again is the work of the cache in `shared.vault`.
+Trying again is the work of `shared.secret_cache`.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any
 from shared.errors import VaultError
 from shared.identity import BUDGET, ManagedIdentity
 from shared.retry_after import parse_retry_after
-from shared.vault import DECIDED, Fetched
+from shared.secret_cache import DECIDED, Fetched
 
 _GUID = re.compile(r"[0-9a-fA-F-]{36}")
 

@@ -126,4 +126,5 @@ def parse_keys(value: str) -> tuple[bytes, ...]:
         keys = tuple(bytes.fromhex(part) for part in parts)
     except ValueError:
         return ()
-    return keys if all(len(part) == 2 * KEY_BYTES for part in parts) else ()
+    whole = all(len(part) == 2 * KEY_BYTES for part in parts) and all(len(key) == KEY_BYTES for key in keys)
+    return keys if whole else ()  # both, for fromhex overlooks blanks

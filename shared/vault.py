@@ -1,45 +1,20 @@
 """The secrets of this application: from settings, or from Key Vault, cached and served stale while the vault is away.
 
 A secret's value may be a comma-separated list, newest first. One read per secret, no right to list (design, Settings).
-Figures: facts/key-vault.md 6; the vault's owner advises to cache in memory and to back off 1, 2, 4, 8, 16 s.
 """
 
-import random
-import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from shared.errors import VaultError
 from shared.events import Emit
 from shared.sealing import Keyring, parse_keys, secret_list
+from shared.secret_cache import MALFORMED, CachedSecret, Fetched
 
 ENCRYPTION_KEY = "token-encryption-key"
 AZURE_DEVOPS_SECRET = "azure-devops-client-secret"  # noqa: S105 - the name of a secret, not its value
 ENTRA_SECRET = "entra-client-secret"  # noqa: S105 - likewise
-FRESH_FOR = timedelta(minutes=5)
-STALE_OK_FOR = timedelta(hours=24)
-REREAD_EVERY = timedelta(seconds=30)
-LONGEST_PAUSE = timedelta(seconds=16)
-"""While there is no value at all: the site works again within half a minute of the vault."""
-PATIENCE_SECONDS = 1.0
-"""How long a request that has a value waits for a newer one."""
-MISSING = "404"
-MALFORMED = "malformed"
-EXPIRED = "expired"
-DECIDED = frozenset({"403", MISSING, MALFORMED, "SecretDisabled", "ForbiddenByRbac", "ForbiddenByFirewall"})
-"""Answers that asking again in a second won't change."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A secret as the vault gave it; `expires_at` is informational there, so we watch it ourselves."""
-
-    value: str = field(repr=False)
-    expires_at: datetime | None = None
 
 
 class Secrets(Protocol):
@@ -105,24 +80,21 @@ class VaultSecrets:
         emit: Emit,
     ) -> None:
         """`required` and `optional` are names of client secrets; only of an optional one may there be none at all."""
-        self._complete = False
-        self._keys = _Cached(ENCRYPTION_KEY, fetch, self._parsed_keys, now, emit)
+        self._keys = CachedSecret(ENCRYPTION_KEY, fetch, self._parsed_keys, now, emit)
         self._client_secrets = {
-            **{name: _Cached(name, fetch, _parsed_list, now, emit) for name in required},
-            **{name: _Cached(name, fetch, _parsed_list, now, emit, optional=True) for name in optional},
+            **{name: CachedSecret(name, fetch, _parsed_list, now, emit) for name in required},
+            **{name: CachedSecret(name, fetch, _parsed_list, now, emit, optional=True) for name in optional},
         }
 
     def keyring(self) -> Keyring:
         """The keys of the vault; one that is not among them is looked for there once.
 
-        Whoever has them gets the client secrets too: a process that served pages only must be able to refresh when the
-        vault is gone.
+        Whoever has them gets the client secrets too, and has them renewed: a process that serves pages only must be
+        able to refresh when the vault is gone.
         """
         keys = self._keys.value()
-        if not self._complete:
-            self._complete = True
-            for secret in self._client_secrets.values():
-                secret.prefetch()
+        for secret in self._client_secrets.values():
+            secret.prefetch()
         return keys
 
     def client_secrets(self, name: str) -> Sequence[str]:
@@ -160,163 +132,3 @@ def _parsed_list(value: str) -> Sequence[str]:
     if not found:
         raise VaultError("a client secret is empty", reason=MALFORMED)
     return found
-
-
-@dataclass(frozen=True)
-class _Held[Value]:
-    value: Value = field(repr=False)
-    expires_at: datetime | None
-    read_at: datetime
-
-
-class _Cached[Value]:
-    """One secret: fresh for five minutes, then renewed by one caller while all go on with what is there.
-
-    Only the first read makes callers wait until it is over. Later ones run on a thread of their own that a caller gives
-    a second; it may end after the invocation that began it, or never: nothing depends on it.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        fetch: Callable[[str], Fetched],
-        parse: Callable[[str], Value],
-        now: Callable[[], datetime],
-        emit: Emit,
-        *,
-        optional: bool = False,
-    ) -> None:
-        """`parse` raises VaultError for a malformed value: the one before it stays."""
-        self._name = name
-        self._fetch = fetch
-        self._parse = parse
-        self._now = now
-        self._emit = emit
-        self._optional = optional
-        self._flight = threading.Lock()
-        self._held: _Held[Value] | None = None
-        self._next_try: datetime | None = None
-        self._forced_at: datetime | None = None
-        self._failures = 0
-        self._trouble: VaultError | None = None
-        self._untold: deque[VaultError] = deque()
-
-    def value(self) -> Value:
-        """The value. Raises VaultError while there was none within a day."""
-        if self._held is None:
-            self._read_first()
-        elif self._is_due() and self._flight.acquire(blocking=False):
-            self._read_beside()
-        self._tell()
-        if self._held is None:
-            raise self._fresh_trouble()
-        if self._now() - self._held.read_at > STALE_OK_FOR:
-            raise VaultError(f"{self._name} was last read over a day ago")
-        return self._held.value
-
-    def prefetch(self) -> None:
-        """Have it at hand before it is needed; nobody waits longer than a second."""
-        if self._held is None and self._is_due() and self._flight.acquire(blocking=False):
-            self._read_beside()
-            self._tell()
-
-    def reread(self) -> None:
-        """Ask now, at most every 30 s; who comes during such a read waits for it too."""
-        if not self._flight.acquire(timeout=PATIENCE_SECONDS):
-            return
-        now = self._now()
-        if self._forced_at and now - self._forced_at < REREAD_EVERY:
-            self._flight.release()
-            return
-        self._forced_at = now
-        self._read_beside()
-        self._tell()
-
-    def check(self) -> None:
-        """Raises VaultError when the last read failed, or gave what is expired."""
-        try:
-            self.value()
-        except VaultError as error:
-            if not (self._optional and error.reason == MISSING):
-                raise
-            return
-        if self._trouble:
-            raise self._fresh_trouble()
-
-    def expires_at(self) -> datetime | None:
-        """When the value expires; None too while there is none."""
-        try:
-            self.value()
-        except VaultError:
-            return None
-        return self._held.expires_at if self._held else None
-
-    def _is_due(self) -> bool:
-        return self._next_try is None or self._now() >= self._next_try
-
-    def _read_first(self) -> None:
-        """Everybody waits for it, and shares its failure until the next try is due."""
-        with self._flight:
-            if self._held is None and self._is_due():
-                self._read()
-
-    def _read_beside(self) -> None:
-        """Read on a thread, which gives the flight back, and wait for a second."""
-
-        def fly() -> None:
-            try:
-                self._read()
-            finally:
-                self._flight.release()
-
-        reader = threading.Thread(target=fly, name=f"vault {self._name}", daemon=True)
-        try:
-            reader.start()
-        except RuntimeError:  # the process has no more threads
-            self._flight.release()
-            return
-        reader.join(PATIENCE_SECONDS)
-
-    def _read(self) -> None:
-        now = self._now()
-        try:
-            fetched = self._fetch(self._name)
-            self._held = _Held(self._parse(fetched.value), fetched.expires_at, now)
-        except VaultError as error:
-            self._failed(error, now)
-            return
-        self._failures, self._next_try, self._trouble = 0, now + FRESH_FOR, None
-        if fetched.expires_at and fetched.expires_at <= now:
-            self._in_trouble(VaultError(f"{self._name} has expired", reason=EXPIRED))
-
-    def _failed(self, error: VaultError, now: datetime) -> None:
-        self._next_try = now + self._pause(error)
-        self._failures += 1
-        if self._held is None and self._optional and error.reason == MISSING:
-            self._trouble = error
-        else:
-            self._in_trouble(error)
-
-    def _pause(self, error: VaultError) -> timedelta:
-        """Backoff with jitter, and no less than the vault asks for; both capped, for a Retry-After may be absurd."""
-        absent = self._optional and error.reason == MISSING
-        if error.reason in DECIDED and (self._held or absent):
-            return FRESH_FOR
-        longest = FRESH_FOR if self._held else LONGEST_PAUSE
-        backoff = timedelta(seconds=2.0 ** min(self._failures, 10) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
-        return min(max(backoff, timedelta(seconds=error.pause)), longest)
-
-    def _in_trouble(self, error: VaultError) -> None:
-        self._trouble = error
-        self._untold.append(error)
-
-    def _fresh_trouble(self) -> VaultError:
-        """An error of one's own: one object raised again and again would collect the tracebacks of all callers."""
-        trouble = self._trouble or VaultError(f"{self._name} could not be read")
-        return VaultError(str(trouble), reason=trouble.reason)
-
-    def _tell(self) -> None:
-        """On the thread of an invocation, because the Functions worker files log lines by thread."""
-        with suppress(IndexError):
-            while error := self._untold.popleft():
-                self._emit("vault_stale", reason=error.reason, secret=self._name, request_id=error.request_id)

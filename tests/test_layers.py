@@ -20,8 +20,9 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "functions._entry": ("shared",),
     "shared.services": ("shared",),
     "shared.config": PURE,
-    "shared.vault": ("shared.events", *PURE),
-    "shared.key_vault": ("shared.identity", "shared.vault", "shared.retry_after", *PURE),
+    "shared.vault": ("shared.secret_cache", "shared.events", *PURE),
+    "shared.secret_cache": ("shared.events", *PURE),
+    "shared.key_vault": ("shared.identity", "shared.secret_cache", "shared.retry_after", *PURE),
     "shared.identity": (),
     "shared.web": (
         "shared.web",
@@ -90,6 +91,7 @@ WITHOUT_CLOCK = (
     "shared.azure_devops",
     "shared.web",
     "shared.vault",
+    "shared.secret_cache",
     "shared.key_vault",
     *PURE,
 )

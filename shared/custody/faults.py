@@ -1,8 +1,9 @@
 """Faults of this application, told from faults of a person's grant: per process and provider, closing by themselves.
 
-The legacy service says `invalid_request` both for a dead refresh token and for a wrong request of ours. Three people
-who get it within five minutes, with no success between them, are taken for ours (design, The custody rules). People,
-not refusals: the retries of one dead grant would else open the breaker, and its owner would never be told.
+The legacy service says `invalid_request` both for a dead refresh token and for a wrong request of ours, and a refused
+request (`unauthorized_client`, `invalid_scope`) may be a matter of one tenant. Three people who get either within five
+minutes, with no success between them, are taken for ours (design, The custody rules). People, not refusals: the retries
+of one dead grant would else open the breaker, and its owner would never be told.
 """
 
 import threading

@@ -26,6 +26,7 @@ from shared.errors import (
     Busy,
     Fenced,
     ProviderError,
+    RequestRefused,
     SignInAgain,
     StoreError,
     Suspect,
@@ -303,7 +304,7 @@ def revocation_of(connection: Connection, now: datetime) -> Revocation:
 def _refused(custody: Custody, connection: Connection, need: Need, error: ProviderError) -> Connection:
     """Re-read, adopt what a winner stored, else write down what the refusal means and go on if the token serves."""
     now = custody.now()
-    if isinstance(error, AppFault):
+    if isinstance(error, AppFault) and not isinstance(error, RequestRefused):
         custody.note_app_fault(connection.provider, error)
     if isinstance(error, Throttled):
         custody.faults.throttled(connection.provider, now + rules.throttle_pause(error))
@@ -312,7 +313,8 @@ def _refused(custody: Custody, connection: Connection, need: Need, error: Provid
         custody.emit("refresh_adopted", **_about(current), by=need.by)
         return current
     # Only now: a refusal that a lost race explains says nothing about our requests.
-    if isinstance(error, Suspect) and custody.faults.suspected(connection.provider, connection.user_id, now):
+    doubtful = isinstance(error, Suspect | RequestRefused)
+    if doubtful and custody.faults.suspected(connection.provider, connection.user_id, now):
         error = AppFault("too many suspect refusals in a row")
         custody.note_app_fault(connection.provider, error)
     custody.emit("refresh_failed", **_about(current), by=need.by, reason=error.reason)

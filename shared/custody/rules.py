@@ -7,7 +7,16 @@ import dataclasses
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from shared.errors import AppFault, GrantEnded, Policy, ProviderError, Suspect, Throttled, Unavailable
+from shared.errors import (
+    AppFault,
+    GrantEnded,
+    Policy,
+    ProviderError,
+    RequestRefused,
+    Suspect,
+    Throttled,
+    Unavailable,
+)
 from shared.models.custody import Connection, Session, Status, UserRecord
 
 REQUEST_MARGIN = timedelta(minutes=5)
@@ -108,7 +117,7 @@ def next_look(record: UserRecord, now: datetime, limits: Limits, margin: timedel
 
 
 def cooldown(failures: int) -> timedelta:
-    """After the n-th suspect refusal in a row: 30 s, doubling to an hour."""
+    """After the n-th refusal in a row that may be ours: 30 s, doubling to an hour."""
     return min(COOLDOWN * _doublings(failures), LONGEST_COOLDOWN)
 
 
@@ -149,7 +158,7 @@ def marked(connection: Connection, error: ProviderError, now: datetime) -> Conne
             return dataclasses.replace(
                 released, status=Status.SUSPECT, reason=error.reason, failures=suspects, retry_at=now + pause
             )
-        case AppFault():
+        case AppFault() if not isinstance(error, RequestRefused):
             return released
         case _:
             return _paused(released, error, now)
@@ -164,6 +173,9 @@ def _paused(connection: Connection, error: ProviderError, now: datetime) -> Conn
             pause = POLICY_PAUSE
         case Throttled():
             pause = throttle_pause(error)
+        case RequestRefused():
+            failures += not suspected
+            pause = cooldown(failures)
         case _:
             failures += not suspected
             own = min(cooldown(failures), LONGEST_RETRY) if suspected else retry_pause(failures)
@@ -174,7 +186,7 @@ def _paused(connection: Connection, error: ProviderError, now: datetime) -> Conn
 
 def paused_by(connection: Connection) -> ProviderError:
     """What a row rests for, told again for as long as it does."""
-    told = {kind.reason: kind for kind in (Policy, Throttled)}
+    told = {kind.reason: kind for kind in (Policy, RequestRefused, Throttled)}
     return told.get(connection.reason, Unavailable)("cooling down")
 
 

@@ -15,6 +15,7 @@ from shared.models.custody import Identity, Login, Tokens
 from shared.oauth import id_token
 from shared.oauth.entra_credentials import Credentials
 from shared.oauth.provider import ENTRA, RevocationAnswer, Revoked
+from shared.oauth.signing_keys import SigningKeys
 from shared.oauth.token_request import TokenEndpoint
 
 RESOURCE = "499b84ac-1321-427f-aa17-267ca6975798"
@@ -67,7 +68,7 @@ class EntraProvider:
             now=now,
             identify=credentials.identify,
         )
-        self._keys = id_token.SigningKeys(f"{base}/v2.0/.well-known/openid-configuration", now)
+        self._keys = SigningKeys(f"{base}/v2.0/.well-known/openid-configuration", now)
 
     def authorization_url(self, login: Login, *, claims: str = "", consent: bool = False) -> str:
         """Facts 3.3; the verifier's hash (RFC 7636 section 4.2) and the nonce travel, the verifier stays here."""

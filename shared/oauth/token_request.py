@@ -6,7 +6,6 @@ Only the parsed `error` decides, never a description or a substring.
 """
 
 import json
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ from shared.errors import (
     AnswerTooLarge,
     AppFault,
     GrantEnded,
+    NoSecret,
     Policy,
     ProviderError,
     RequestRefused,
@@ -27,7 +27,7 @@ from shared.errors import (
     Unavailable,
     VaultError,
 )
-from shared.http_session import new_session
+from shared.http_session import new_session, started_timer
 from shared.models.custody import Tokens
 from shared.oauth import entra_errors
 from shared.retry_after import parse_retry_after
@@ -45,10 +45,10 @@ _CLASSES: Mapping[str, type[ProviderError]] = {
     "login_required": GrantEnded,
     "consent_required": GrantEnded,
     "invalid_client": AppFault,
-    "unauthorized_client": AppFault,
-    "unsupported_grant_type": AppFault,
-    "invalid_scope": AppFault,
-    "invalid_resource": AppFault,
+    "unauthorized_client": RequestRefused,
+    "unsupported_grant_type": RequestRefused,
+    "invalid_scope": RequestRefused,
+    "invalid_resource": RequestRefused,
     "access_denied": Policy,
     "temporarily_unavailable": Unavailable,
     "server_error": Unavailable,
@@ -83,7 +83,7 @@ class TokenEndpoint:
     def exchange(self, form: Callable[[str], Mapping[str, str]], ends: datetime | None = None) -> Tokens:
         """Post `form(secret)` and return the tokens. Raises a ProviderError; AppFault when no secret is accepted.
 
-        All tries are over at `ends`, by default 8 s from now.
+        Another secret is no cure for a RequestRefused. All tries are over at `ends`, by default 8 s from now.
         """
         ends = ends or self._now() + DEADLINE
         secrets = self._known()
@@ -110,7 +110,7 @@ class TokenEndpoint:
         try:
             return tuple(self._secrets())
         except VaultError as error:
-            raise AppFault(f"no client secret: {error}") from None
+            raise NoSecret(f"no client secret: {error}") from None
 
     def _with_each(self, secrets: Sequence[str], form: Callable[[str], Mapping[str, str]], ends: datetime) -> Tokens:
         refused = AppFault("no client secret is set")
@@ -159,9 +159,7 @@ def bounded(
 def _read(answer: requests.Response, ends: float) -> bytes:
     """The body, cut off at `ends`: the time-out of a socket is per read, and a drip would outlive the lease."""
     body = b""
-    cut = threading.Timer(max(ends - time.monotonic(), 0), answer.raw.shutdown)
-    cut.daemon = True
-    cut.start()
+    cut = started_timer(max(ends - time.monotonic(), 0), answer.raw.shutdown)
     try:
         for chunk in answer.raw.stream(16 * 1024, decode_content=True):
             body += chunk

@@ -17,8 +17,9 @@ from shared.errors import StoreError, UnknownKey, Unreadable
 from shared.models.custody import Connection, Revocation, Session, UserRecord, new_id
 from shared.sealing import Keyring
 from shared.storage import rows
+from shared.storage.answers import Conflict, OutcomeUnknownError, fenced
 from shared.storage.rows import CONNECTION, REVOCATION_PREFIX, SESSION_PREFIX, SESSIONS, TABLE
-from shared.storage.tables import Conflict, Operation, OutcomeUnknownError, Tables, fenced
+from shared.storage.tables import Operation, Tables
 
 
 class Connections(Protocol):
@@ -204,7 +205,10 @@ class TableConnections:
         self._fencing(lambda: self._tables.write(lambda: self._tables.insert(TABLE, entity), lambda: "*"))
 
     def update_revocation(self, user_id: str, revocation: Revocation) -> Revocation:
-        """A replace with If-Match, so that a settled row keeps no ciphertext; what is kept is sealed anew."""
+        """A replace, so that a settled row keeps no ciphertext; what is kept is sealed anew.
+
+        With If-Match, unless the row was inserted a moment ago.
+        """
         entity = rows.revocation_entity(user_id, revocation, self._keys())
         row_key = entity["RowKey"]
 
@@ -214,7 +218,7 @@ class TableConnections:
             return _etag(found) if found and same else None
 
         etag = self._fencing(
-            lambda: self._tables.write(lambda: self._tables.replace(TABLE, entity, revocation.etag), landed)
+            lambda: self._tables.write(lambda: self._tables.replace(TABLE, entity, revocation.etag or None), landed)
         )
         return dataclasses.replace(revocation, etag=etag, key_id=entity.get("key_id", ""))
 

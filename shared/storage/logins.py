@@ -5,7 +5,8 @@ from itertools import groupby
 from typing import Protocol
 
 from shared.models.custody import new_id
-from shared.storage.tables import Conflict, Tables
+from shared.storage.answers import Conflict
+from shared.storage.tables import Tables
 
 TABLE = "logins"
 KEPT = timedelta(hours=1)

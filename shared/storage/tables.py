@@ -10,22 +10,19 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from http.client import HTTPException
 from typing import Any
 
 import requests
 from azure.core import MatchConditions
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableClient, TableServiceClient, TableTransactionError, UpdateMode
 from requests.adapters import HTTPAdapter
 
 from shared import budget
-from shared.errors import Fenced, StoreError
-from shared.retry_after import parse_retry_after
+from shared.errors import StoreError
+from shared.storage.answers import Conflict, OutcomeUnknownError, asked_to_wait, refuse_what_is_no_page, refused
 
 logging.getLogger("azure").setLevel(logging.WARNING)  # at INFO it logs PartitionKeys and RowKeys
 
@@ -46,27 +43,6 @@ TRANSACTION_SIZE = 100
 
 Entity = dict[str, Any]
 Operation = tuple[Any, ...]
-
-
-_NO_ANSWER = (AzureError, requests.RequestException, HTTPException, OSError, AttributeError)
-"""Cut replies leak foreign exceptions through the SDK (facts, Lost replies)."""
-
-
-class OutcomeUnknownError(Exception):
-    """A write whose reply was lost: it may have happened. `retry_after`: the seconds that the service asks to wait."""
-
-    def __init__(self, log: str = "", *, retry_after: float = 0) -> None:
-        super().__init__(log)
-        self.retry_after = retry_after
-
-
-class Conflict(Exception):
-    """The service refused a conditional write: 404 gone, 409 there already, 412 changed. Known not to have happened."""
-
-    def __init__(self, status: int, index: int = 0) -> None:
-        super().__init__(f"{status} at operation {index}")
-        self.status = status
-        self.index = index
 
 
 class Tables:
@@ -94,18 +70,22 @@ class Tables:
     ) -> Iterator[list[Entity]]:
         """The same in pages of `size`; each page is one operation. `condition` needs exactly one
         blank before each parameter, and one after it except at the end."""
-        token: str | None = None
-        while True:
-            found = self._client(table).query_entities(
-                condition,
-                parameters=dict(parameters),
-                select=list(select) or None,
-                results_per_page=size,
-            )
+        query: dict[str, Any] = {
+            "parameters": dict(parameters),
+            "select": list(select) or None,
+            "results_per_page": size,
+        }
+        token: Any = None
+
+        def read() -> tuple[list[Entity], Any]:
+            # A pager that failed once takes the next call for the end of its pages: each try has its own.
+            found = self._client(table).query_entities(condition, **query, raw_response_hook=refuse_what_is_no_page)
             pager: Any = found.by_page(continuation_token=token)
-            page = self._read(lambda pager=pager: list(next(pager, [])))  # type: ignore[misc] # bound per round
+            return list(next(pager)), pager.continuation_token
+
+        while True:
+            page, token = self._read(read)
             yield page
-            token = pager.continuation_token
             if not token:
                 return
 
@@ -114,12 +94,13 @@ class Tables:
         found = self._client(table).query_entities(
             "PartitionKey eq @key and RowKey eq @key",
             parameters={"key": "readyz"},
+            raw_response_hook=refuse_what_is_no_page,
             connection_timeout=PROBE_CONNECT_SECONDS,
             read_timeout=PROBE_READ_SECONDS,
         )
         try:
             list(found)
-        except _NO_ANSWER as error:
+        except Exception as error:  # noqa: BLE001 - cut replies leak foreign exceptions (facts, Lost replies)
             status = getattr(error, "status_code", None)
             raise StoreError(f"probe of the table service: {type(error).__name__} {status}") from None
 
@@ -147,8 +128,13 @@ class Tables:
         raise tries.in_vain("a write did not go through within its budget")
 
     def insert(self, table: str, entity: Entity) -> str:
-        """Insert; Conflict(409) when the key is taken."""
-        return self._attempt(lambda: self._client(table).create_entity(entity))
+        """Insert; Conflict(409) when the key is taken. Only a table can be missing here, which the SDK does not say."""
+        try:
+            return self._attempt(lambda: self._client(table).create_entity(entity))
+        except Conflict as conflict:
+            if conflict.status != 409:
+                raise StoreError(f"table service: insert {conflict.status}") from None
+            raise
 
     def upsert(self, table: str, entity: Entity) -> str:
         """Insert or replace without a condition; safe to repeat."""
@@ -161,11 +147,13 @@ class Tables:
         """Merge into the row if it still has `etag` (None: if it is there at all); Conflict(412) or Conflict(404)."""
         return self._update(table, entity, etag, UpdateMode.MERGE)
 
-    def replace(self, table: str, entity: Entity, etag: str) -> str:
-        """Replace the row if it still has `etag`; Conflict(412) or Conflict(404)."""
+    def replace(self, table: str, entity: Entity, etag: str | None) -> str:
+        """Replace the row if it still has `etag` (None: if it is there at all); Conflict(412) or Conflict(404)."""
         return self._update(table, entity, etag, UpdateMode.REPLACE)
 
     def _update(self, table: str, entity: Entity, etag: str | None, mode: UpdateMode) -> str:
+        if etag == "":
+            raise StoreError("a row came without the ETag that its write depends on")
         condition: dict[str, Any] = {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
         return self._attempt(lambda: self._client(table).update_entity(entity, mode=mode, **condition))
 
@@ -174,9 +162,9 @@ class Tables:
         try:
             answers = self._client(table).submit_transaction(operations)
         except TableTransactionError as error:
-            raise _refused(error, index=error.index) from None
+            raise refused(error, index=error.index) from None
         except Exception as error:  # noqa: BLE001 - cut replies leak foreign exceptions (facts, Lost replies)
-            raise _refused(error) from None
+            raise refused(error) from None
         return [answer.get("etag", "") for answer in answers]
 
     def delete_all(self, table: str, keys: Sequence[tuple[str, str]]) -> None:
@@ -210,7 +198,7 @@ class Tables:
         try:
             answer = call()
         except Exception as error:  # noqa: BLE001 - cut replies leak foreign exceptions (facts, Lost replies)
-            raise _refused(error) from None
+            raise refused(error) from None
         return str(answer.get("etag") or "")
 
     def _confirmed(self, landed: Callable[[], str | None]) -> str:
@@ -227,10 +215,10 @@ class Tables:
             for _ in tries:
                 try:
                     return call()
-                except _NO_ANSWER as error:
+                except Exception as error:  # noqa: BLE001 - likewise
                     if isinstance(error, HttpResponseError) and error.status_code in (400, 401, 403, 404):
                         raise StoreError(f"table service: {error.status_code}") from None
-                    tries.asked_to_wait = _asked_to_wait(error)
+                    tries.asked_to_wait = asked_to_wait(error)
         raise tries.in_vain("the table service does not answer within its budget")
 
 
@@ -299,34 +287,5 @@ def connect(
     return TableServiceClient.from_connection_string(connection_string or "", **budgets)
 
 
-def _refused(error: Exception, index: int = 0) -> Exception:
-    """What a failed write means: a refusal that the service spoke out, or an unknown outcome."""
-    status = getattr(error, "status_code", None)
-    if isinstance(error, ResourceExistsError):
-        status = 409
-    elif isinstance(error, ResourceNotFoundError):
-        status = 404
-    if status in (404, 409, 412):
-        return Conflict(status, index)
-    if status in (400, 401, 403, 413):
-        return StoreError(f"table service: {status}")
-    return OutcomeUnknownError(type(error).__name__, retry_after=_asked_to_wait(error))
-
-
-def _asked_to_wait(error: Exception) -> float:
-    """Seconds by the Retry-After of an answer, 0 without; a date in it counts from the answer's own."""
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
-    try:
-        sent = parsedate_to_datetime(headers.get("Date", ""))
-    except ValueError:
-        sent = datetime.max.replace(tzinfo=UTC)
-    return parse_retry_after(headers.get("Retry-After"), sent) or 0.0
-
-
 def _first(etags: Sequence[str]) -> str:
     return (etags[0] if etags else "") or "*"
-
-
-def fenced(conflict: Conflict) -> Fenced:
-    """The error that callers of the store see for a lost race."""
-    return Fenced(f"conditional write: {conflict.status}")

@@ -79,7 +79,7 @@ def test_an_identity_that_does_not_answer_is_our_fault_and_signs_nobody_out(
     newcomer = Browser(again.url)
     answer = newcomer.sign_in("ada", provider="entra")
     assert (answer.status_code, newcomer.session_cookie) == (503, None)
-    assert "Azure DevOps refuses this application" in answer.text
-    assert again.events("sign_in_failed")[-1]["reason"] == "app_fault"
+    assert "our own keys" in answer.text
+    assert again.events("sign_in_failed")[-1]["reason"] == "no_secret"
     assert rows(azurite)["connections"] == before
     assert inside.get("/dashboard").status_code == 200

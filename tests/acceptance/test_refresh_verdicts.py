@@ -77,7 +77,7 @@ VERDICTS: dict[str, tuple[dict[str, Any], Status]] = {
     "after the deadline": ({"delay": 9}, LIVE),
 }
 FAULTS_OF_OURS = ("invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope")
-"""Each opens the breaker of its process, so each gets a process of its own."""
+"""The first opens the breaker of its process, the others count as suspects: each gets a process of its own."""
 RESTS = {"invalid_request", "access_denied", "429", "429 with a verdict", *FAULTS_OF_OURS, "AADSTS7000215"}
 """Whoever got these causes no further call for half a minute at least; others are tried again after 5 s."""
 AADSTS = {700082: ENDED, 50173: ENDED, 50076: ENDED, 70043: ENDED}

@@ -12,8 +12,8 @@ import pytest
 from shared.errors import Fenced, UnknownKey, VaultError
 from shared.models.custody import Connection, Lease, Profile, Revocation, Session, Status, UserRecord, new_id
 from shared.sealing import Keyring, id_of
+from shared.storage.answers import OutcomeUnknownError
 from shared.storage.rows import TooLargeToStoreError
-from shared.storage.tables import OutcomeUnknownError
 from tests.contracts.conftest import Stores
 from tests.fakes import FIRST_KEY, NOON, SECOND_KEY
 

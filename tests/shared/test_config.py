@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from azure.data.tables import TableServiceClient
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.config import Config
 from shared.errors import NotConfigured
 from shared.readiness import needs
+from shared.web.formats import is_external
 from tests.conftest import SETTINGS
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -112,8 +113,12 @@ READ = [
     ("REFRESH_MARGIN_MINUTES", "20", lambda config: config.refresh_margin, timedelta(minutes=20)),
     ("REFRESH_CALLS_PER_SECOND", "7", lambda config: config.refresh_calls_per_second, 7),
     ("APP_NAME", "Our builds", lambda config: config.app_name, "Our builds"),
-    ("SUPPORT_URL", "mailto:help@example.com", lambda config: config.support_url, "mailto:help@example.com"),
+    *(
+        ("SUPPORT_URL", text, lambda config: config.support_url, text)
+        for text in ("mailto:help@example.com", "https://help.example", "https://help.example:8443/a/b?c=d#e")
+    ),
     ("ENTRA_CLIENT_ID", OTHER_TENANT, lambda config: config.entra.client_id, OTHER_TENANT),
+    ("ENTRA_CLIENT_ID", TENANT, lambda config: config.entra.client_id, TENANT.lower()),
     ("ENTRA_TENANT_ID", OTHER_TENANT, lambda config: config.entra.tenants, (OTHER_TENANT,)),
     ("ALLOWED_TENANTS", OTHER_TENANT, lambda config: config.entra.tenants, (TENANT.lower(), OTHER_TENANT)),
     ("ENTRA_CLIENT_SECRET", "new,old", lambda config: config.entra.client_secrets, ("new", "old")),
@@ -157,6 +162,7 @@ WRONG = [
     ("PUBLIC_URL", "https://canary.example:port"),
     ("PUBLIC_URL", "https://canary.example:99999"),
     ("PUBLIC_URL", "https://[canary"),
+    ("PUBLIC_URL", "https://[::1::]"),
     ("PUBLIC_URL", "canary.example"),
     ("PUBLIC_URL", "https://"),
     ("PUBLIC_URL", "http://localhost.canary.example"),
@@ -172,13 +178,31 @@ WRONG = [
     ("TOKEN_ENCRYPTION_KEY", f"{KEY},canary"),
     ("TOKEN_ENCRYPTION_KEY", KEY[:-1]),
     ("TOKEN_ENCRYPTION_KEY", KEY + "00"),
+    ("TOKEN_ENCRYPTION_KEY", "1a 1a " + KEY[:58]),
     ("TOKEN_STORE_URL", "canary"),
+    ("TOKEN_STORE_URL", "https://[::1::]"),
     ("TOKEN_STORE_URL", "http://canary.table.core.windows.net"),
     ("AzureWebJobsStorage", "canary"),
     ("AzureWebJobsStorage", "AccountName=canary"),
     ("AzureWebJobsStorage", "AccountName=a;AccountKey=can ary"),
     ("AzureWebJobsStorage", "AccountKey=a2V5;TableEndpoint=https://canary.example"),
     ("AzureWebJobsStorage", "SharedAccessSignature=canary"),
+    *(
+        ("AzureWebJobsStorage", f"AccountName=a;AccountKey=a2V5;{more}")
+        for more in (
+            "canary",
+            "canary=",
+            "=canary",
+            ";X=canary",
+            "accountname=canary",
+            "TableEndpoint=http://[canary",
+            "TableEndpoint=https://[::1::]",
+            "TableEndpoint=https://canary.example?sig=canary",
+            "EndpointSuffix=[canary",
+            "TableSecondaryEndpoint=https://canary.example",
+        )
+    ),
+    ("AzureWebJobsStorage", ";;X=canary"),
     ("SESSION_LIFETIME_HOURS", "canary"),
     ("SESSION_LIFETIME_HOURS", "0"),
     ("SESSION_IDLE_HOURS", "-1"),
@@ -195,6 +219,11 @@ WRONG = [
     ("REFRESH_CALLS_PER_SECOND", "1e2"),
     ("SUPPORT_URL", "javascript:canary"),
     ("SUPPORT_URL", "http://canary.example"),
+    ("SUPPORT_URL", "https://"),
+    ("SUPPORT_URL", "https://\ncanary.example"),
+    ("SUPPORT_URL", "https://canary@example.com"),
+    ("SUPPORT_URL", "https://example.com/can ary"),
+    ("SUPPORT_URL", "mailto:canary"),
     ("AZURE_DEVOPS_URL", "http://canary.example"),
     ("AZURE_DEVOPS_IDENTITY_URL", "https://canary.example/path"),
     ("KEY_VAULT_URL", "http://canary.vault.azure.net"),
@@ -225,9 +254,72 @@ def test_a_store_is_required_of_one_kind_or_the_other():
     assert Config.from_env(rest | {"TOKEN_STORE_URL": "https://a.table.core.windows.net"}, now=NOW)
 
 
+PARTS = [
+    *("", " ", "=", "canary", "X=1", "UseDevelopmentStorage=true", "usedevelopmentstorage=false", "AccountName= a"),
+    *(
+        "AccountName=a",
+        "accountname=b",
+        " AccountName=a",
+        "AccountName=",
+        "AccountName=a b",
+        "AccountName=[",
+        "AccountName=/",
+    ),
+    *(
+        "AccountKey=a2V5",
+        "AccountKey=a2V5==",
+        "AccountKey=",
+        "SharedAccessSignature=sv=2024&sig=x",
+        "SharedAccessSignature=",
+    ),
+    *(
+        "DefaultEndpointsProtocol=https",
+        "DefaultEndpointsProtocol=http",
+        "DefaultEndpointsProtocol=[",
+        "EndpointSuffix=",
+    ),
+    *(
+        "EndpointSuffix=core.windows.net",
+        "EndpointSuffix=[::1::]",
+        "EndpointSuffix=?",
+        "TableEndpoint=",
+        "TableEndpoint=[",
+    ),
+    *("TableEndpoint=https://a.table.core.windows.net/", "TableEndpoint=http://127.0.0.1:10002/a", "TableEndpoint=a.b"),
+    *(
+        "TableEndpoint=https://a.b?sv=2024&sig=x",
+        "TableEndpoint=http://[",
+        "TableEndpoint=https://[::1::]",
+        "TableEndpoint=https://",
+    ),
+    *("TableSecondaryEndpoint=https://a.b", "TableSecondaryEndpoint=["),
+]
+
+
 @pytest.mark.parametrize("text", [value for name, value, *_ in READ if name == "AzureWebJobsStorage"])
-def test_a_connection_string_that_is_taken_is_good_enough_for_the_sdk(text):
+def test_a_good_connection_string_is_taken(text):
     assert TableServiceClient.from_connection_string(text)
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=6).map(";".join))
+@example("UseDevelopmentStorage=true;")
+def test_a_connection_string_that_is_taken_is_good_enough_for_the_sdk(text):
+    """The SDK would refuse it where nothing can show a page any more."""
+    try:
+        config = read(AzureWebJobsStorage=text)
+    except NotConfigured:
+        return
+    if config.storage_connection_string:
+        assert TableServiceClient.from_connection_string(config.storage_connection_string)
+
+
+@given(st.sampled_from(["https://", "mailto:", "https://a.example/", "mailto:a@"]), st.text(max_size=9))
+def test_an_address_for_help_that_is_taken_becomes_a_link(start, rest):
+    try:
+        address = read(SUPPORT_URL=start + rest).support_url
+    except NotConfigured:
+        return
+    assert is_external(address)
 
 
 def test_with_a_vault_the_settings_that_it_replaces_must_be_absent():

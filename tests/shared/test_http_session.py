@@ -77,6 +77,17 @@ DRIPS = {
 }
 
 
+def test_where_no_thread_can_start_an_answer_is_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may hold tokens that exist nowhere else; the watch over its deadline is worth less."""
+
+    def no_more(_: threading.Timer) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with scripted_server(lambda _: Response(body=b'{"access_token": "at"}')) as server:
+        monkeypatch.setattr(threading.Timer, "start", no_more)
+        assert bounded_post(new_session(), server.url, {}, 5)[2] == b'{"access_token": "at"}'
+
+
 @pytest.mark.parametrize("part", DRIPS)
 def test_an_answer_of_which_any_part_drips_ends_in_time(serve, part):
     """The time-out of a socket starts anew with each byte; the deadline does not."""

@@ -20,6 +20,7 @@ from shared.errors import (
     GrantEnded,
     Policy,
     ProviderError,
+    RequestRefused,
     SignInAgain,
     StoreError,
     Suspect,
@@ -497,6 +498,33 @@ class TestOurOwnFaults:
         world.advance(seconds=1)
         assert fresh(world.custody, world.connection(due)).generation == 2
         assert [name for name, _ in world.events if name.startswith("app_fault")] == ["app_fault", "app_fault_over"]
+
+    def test_a_refused_request_rests_its_own_connection_and_stops_nobody_else(self, world, due):
+        """The administrator of one tenant deleted the application: the others' refreshes go on."""
+        bob = world.sign_in("bob").user_id
+        world.advance(minutes=56)
+        pauses = []
+        for _ in range(3):
+            world.journal.before(REFRESH, RequestRefused("unauthorized_client"))
+            world.advance(hours=1)
+            with pytest.raises(RequestRefused) as caught:
+                fresh(world.custody, world.connection(due))
+            pauses.append((world.connection(due).retry_at - world.clock.now()).total_seconds())
+            assert caught.value.retry_after == pauses[-1]
+        assert pauses == [30, 60, 120]
+        assert world.connection(due).status is Status.LIVE
+        assert world.told("app_fault") == []
+        assert fresh(world.custody, world.connection(bob)).generation == 2
+
+    def test_refused_requests_of_three_people_are_a_fault_of_ours(self, world):
+        users = [world.sign_in(name).user_id for name in ("ada", "bob", "cleo", "dan")]
+        world.advance(minutes=56)
+        world.journal.before(REFRESH, *[RequestRefused("invalid_scope")] * 3)
+        for user in users:
+            fresh(world.custody, world.connection(user))
+        assert {world.connection(user).status for user in users} == {Status.LIVE}
+        assert world.journal.count(REFRESH) == 3, "the breaker is open"
+        assert len(world.told("app_fault")) == 1
 
     def test_it_is_told_once_however_often_it_happens(self, world, due):
         for _ in range(4):

@@ -1,5 +1,7 @@
 """Keys of id tokens are read once, again for an unknown key id, and personal accounts are told apart."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import jwt
@@ -7,31 +9,40 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from shared.errors import PersonalAccount, SignInRefused, Unavailable, WrongTenant
-from shared.oauth.id_token import PERSONAL_TENANT, SigningKeys, check
+from shared.oauth.id_token import PERSONAL_TENANT, check
+from shared.oauth.signing_keys import SigningKeys
 from tests.shared.azure_devops.scripted_server import Response, answer_json
 
 TENANT = "308dcda9-f0a2-574b-9aef-1c2753cfb9b7"
 KEYS = {name: generate_private_key(public_exponent=65537, key_size=2048) for name in ("one", "two")}
 
 
-def published(*names):
-    return {"keys": [jwt.algorithms.RSAAlgorithm.to_jwk(KEYS[name].public_key(), as_dict=True) | {"kid": name}
+def published(*names, **more):
+    return {"keys": [jwt.algorithms.RSAAlgorithm.to_jwk(KEYS[name].public_key(), as_dict=True) | {"kid": name} | more
                      for name in names]}  # fmt: skip
 
 
 @pytest.fixture
 def service(serve):
-    """A tenant's metadata; `names` of keys can be changed."""
-    names = ["one"]
+    """A tenant's metadata; `names` of keys, the whole `document` of keys and whether it is `down` can be changed."""
 
     def script(request):
+        server.gate.wait(5)
+        if server.down:
+            return Response(500)
         if request.path.endswith("/keys"):
-            return answer_json(published(*names))
+            return answer_json(published(*server.names) if server.document is None else server.document)
         return answer_json({"jwks_uri": f"{server.url}/keys"})
 
     server = serve(script)
-    server.names = names
+    server.names, server.document, server.down, server.gate = ["one"], None, False, threading.Event()
+    server.gate.set()
     return server
+
+
+@pytest.fixture
+def keys(service, clock):
+    return SigningKeys(f"{service.url}/metadata", clock.now)
 
 
 def token(key="one", **changes):
@@ -122,3 +133,94 @@ def test_metadata_that_fails_is_unavailable_and_no_verdict(serve, clock):
     server = serve(lambda request: Response(500))
     with pytest.raises(Unavailable):
         judge(token(), SigningKeys(f"{server.url}/metadata", clock.now), clock)
+
+
+def test_of_many_callers_one_reads_and_all_share_its_failure_for_ten_seconds(service, keys, clock):
+    """Each would else wait in turn for a service that takes its time to fail."""
+    service.down = True
+    service.gate.clear()
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(keys.find, "one") for _ in range(8)]
+        service.gate.set()
+        assert {type(each.exception(5)) for each in asked} == {Unavailable}
+    clock.pass_by(9)
+    with pytest.raises(Unavailable):
+        keys.find("one")
+    assert len(service.calls) == 1
+    service.down = False
+    clock.pass_by(1)
+    assert keys.find("one")
+
+
+def test_keys_that_are_known_serve_while_others_are_looked_for(service, keys):
+    keys.find("one")
+    service.gate.clear()
+    with ThreadPoolExecutor(1) as pool:
+        search = pool.submit(keys.find, "two")
+        while len(service.calls) < 3:
+            assert not search.done()
+        assert keys.find("one")
+        assert not search.done()
+        service.gate.set()
+        assert search.result(5) is None
+
+
+def test_after_a_day_keys_are_read_again_and_good_ones_go_on_where_that_fails(service, keys, clock):
+    keys.find("one")
+    service.down = True
+    clock.pass_by(timedelta(hours=25).total_seconds())
+    assert keys.find("one")
+    assert len(service.calls) == 3
+    service.down, service.names = False, ["two"]
+    clock.pass_by(10)
+    assert keys.find("two")
+    assert keys.find("one") is None
+
+
+def test_a_search_that_fails_is_no_verdict_on_the_token(service, keys, clock):
+    """503 and not 400, also for the one who comes next; what was found nowhere counts only when there was an answer."""
+    keys.find("one")
+    service.down = True
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            judge(token("two"), keys, clock)
+    assert len(service.calls) == 3
+    service.down, service.names = False, ["one", "two"]
+    clock.pass_by(10)
+    assert judge(token("two"), keys, clock)
+
+
+@pytest.mark.parametrize("document", [{}, {"keys": None}, {"keys": 7}, {"keys": {}}, {"keys": []}, {"keys": [None]}])
+def test_what_is_no_list_of_keys_is_unavailable(service, keys, document):
+    service.document = document
+    with pytest.raises(Unavailable):
+        keys.find("one")
+
+
+@pytest.mark.parametrize("change", [{"n": None}, {"n": 7}, {"n": "!"}, {"e": ""}, {"kty": "EC"}, {"kid": 7}])
+def test_a_key_that_is_none_spoils_no_other(service, keys, change):
+    service.document = published("two")
+    service.document["keys"][0] |= change
+    service.document["keys"] += published("one")["keys"]
+    assert keys.find("one")
+    assert keys.find("two") is None
+
+
+@pytest.mark.parametrize(
+    ("issuer", "good"),
+    [
+        ("https://login.example/{tenantid}/v2.0", True),
+        (f"https://login.example/{TENANT}/v2.0", True),
+        (f"https://login.example/{PERSONAL_TENANT}/v2.0", False),
+        ("https://elsewhere.example/{tenantid}/v2.0", False),
+        (7, False),
+    ],
+)
+def test_a_key_of_one_issuer_signs_for_no_other(service, keys, clock, issuer, good):
+    """Microsoft publishes the keys of all tenants and of personal accounts in one list, and whose each is."""
+    service.document = published("one", issuer=issuer)
+    if good:
+        assert judge(token(), keys, clock).tenant == TENANT
+    else:
+        with pytest.raises(SignInRefused):
+            judge(token(), keys, clock)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from shared.errors import (
     AppFault,
     GrantEnded,
+    NoSecret,
     Policy,
     ProviderError,
     RequestRefused,
@@ -182,10 +183,10 @@ def test_only_200_gives_tokens(status: int) -> None:
         ("consent_required", GrantEnded, GrantEnded),
         ("invalid_request", Suspect, RequestRefused),
         ("invalid_client", AppFault, AppFault),
-        ("unauthorized_client", AppFault, AppFault),
-        ("unsupported_grant_type", AppFault, AppFault),
-        ("invalid_scope", AppFault, AppFault),
-        ("invalid_resource", AppFault, AppFault),
+        ("unauthorized_client", RequestRefused, RequestRefused),
+        ("unsupported_grant_type", RequestRefused, RequestRefused),
+        ("invalid_scope", RequestRefused, RequestRefused),
+        ("invalid_resource", RequestRefused, RequestRefused),
         ("access_denied", Policy, Policy),
         ("temporarily_unavailable", Unavailable, Unavailable),
         ("server_error", Unavailable, Unavailable),
@@ -263,7 +264,10 @@ def test_secrets_are_tried_in_order_while_the_client_is_refused(serve: Serve, cl
     assert tokens.secret_id == id_of("third")
 
 
-@pytest.mark.parametrize("error", ["invalid_grant", "invalid_request", "access_denied", "server_error"])
+@pytest.mark.parametrize(
+    "error",
+    ["invalid_grant", "invalid_request", "access_denied", "server_error", "unauthorized_client", "invalid_scope"],
+)
 @pytest.mark.parametrize("name", ["Error", "error"])
 def test_no_other_refusal_leads_to_the_next_secret(serve: Serve, clock: Clock, error: str, name: str) -> None:
     """A refresh token is sent once: what is not about the client ends the exchange."""
@@ -327,15 +331,16 @@ def test_the_newest_secret_is_known_by_its_id(serve: Serve, clock: Clock) -> Non
 
 
 def test_without_an_answer_of_the_vault_there_is_no_secret(serve: Serve, clock: Clock) -> None:
-    """A fault of ours, not of the person's grant; nothing is sent."""
+    """A fault of ours, not of the person's grant, and not Microsoft's word on this application; nothing is sent."""
 
     def secrets() -> list[str]:
         raise VaultError("the vault is silent")
 
     server = serve(lambda _: answer_json(TOKENS))
     client = TokenEndpoint(server.url, token_types=TYPES, secrets=secrets, reread=lambda: None, now=clock.now)
-    with pytest.raises(AppFault):
+    with pytest.raises(NoSecret) as caught:
         client.exchange(lambda secret: {"secret": secret})
+    assert (caught.value.title, caught.value.advice) == (VaultError.title, VaultError.advice)
     assert server.calls == []
 
 
