@@ -438,8 +438,8 @@ class Unreadable(AppError):
     kind = "unreadable"
     title = "We can't read what we stored for you"
     advice = (
-        "That is our fault, not yours. Sign out and in again. If that does not help, tell the people who run this "
-        "site, with the id below."
+        "That is our fault, not yours. Sign in again: that stores it anew. If it does not help, tell the people who "
+        "run this site, with the id below."
     )
 
 

@@ -19,6 +19,7 @@ from shared.errors import (
     SignInAgain,
     StoreError,
     TokenRejected,
+    UnknownKey,
     Unreadable,
 )
 from shared.models.custody import Connection, Session, UserRecord
@@ -56,6 +57,7 @@ class Visit:
         self.key: SessionKey | None = services.cookies.read_session(request.header("cookie"))
         self.record: UserRecord | None = None
         self.dead_cookie = False
+        self.damaged = False
 
     def require_session(self, *, everything: bool = False) -> "Visit":
         """Load the session and its connection, or `everything` of the person, in one query.
@@ -77,6 +79,7 @@ class Visit:
             raise ProviderGone(record.connection.provider)
         if session is None or record.connection is None:
             if record.unreadable:
+                self.damaged = True
                 custody.emit("unreadable", user=record.user_id, reason="page")
                 raise Unreadable("a row of this user does not open")
             self._dead("the connection is gone")
@@ -85,11 +88,16 @@ class Visit:
         return self
 
     def signed_in(self) -> bool:
-        """Whether there is a live session; for pages that strangers may see too."""
+        """Whether there is a live session; for pages that strangers may see too.
+
+        So is one whose rows do not open: here they sign out, or in again. A key that may still come is waited for.
+        """
         if self.record is None:
             try:
                 self.require_session()
-            except NotSignedIn:
+            except UnknownKey:
+                raise
+            except (NotSignedIn, Unreadable):
                 return False
         return True
 
@@ -104,9 +112,10 @@ class Visit:
     def frame(self) -> Frame:
         """What the layout of a page shows of this visit."""
         frame = Frame(correlation_id=self.correlation_id, path=self.address)
-        if self.record is None or self.key is None:
+        if self.key is None or not (self.record or self.damaged):
             return frame
-        return replace(frame, person=self.connection.profile.display_name, csrf=csrf.token(self.key.secret))
+        person = self.connection.profile.display_name if self.record else None
+        return replace(frame, person=person, csrf=csrf.token(self.key.secret))
 
     @property
     def address(self) -> str:

@@ -130,7 +130,9 @@ def test_401_and_nothing_else_is_a_challenge_that_no_browser_asks_a_password_for
 
 
 @pytest.mark.parametrize(
-    "error", [errors.NotSignedIn(), errors.SignInAgain(), errors.TokenRejected(), errors.SignInExpired()], ids=kind
+    "error",
+    [errors.NotSignedIn(), errors.SignInAgain(), errors.TokenRejected(), errors.SignInExpired(), errors.Unreadable()],
+    ids=kind,
 )
 def test_what_a_sign_in_cures_offers_one_that_comes_back_here(pages, stranger, error):
     links = Links(pages.error(error, stranger, Wants.HTML).body).found
