@@ -129,8 +129,10 @@ class Visit:
         try:
             return self._ask(question)
         except AzureDevOpsError as error:
-            if self.connection.provider == ENTRA and self.key is not None:
-                error.remedy = step_up.remedy(error, self.key, self.address, self.services.custody.keys())
+            custody = self.services.custody
+            entra = custody.providers.get(ENTRA)
+            if entra and self.connection.provider == ENTRA and self.key is not None:
+                error.remedy = step_up.remedy(error, self.key, self.address, custody.keys(), entra.scopes)
             raise
 
     def _ask[Result](self, question: Callable[[AzureDevOps, Caller], Result]) -> Result:
