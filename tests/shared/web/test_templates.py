@@ -117,7 +117,10 @@ RECEIPT = {
     "withdraw_url": "https://identity.example/Profile/View",
     "sign_out_url": "https://identity.example/logout",
 }
-SINGLES = {"account.html": (Account, ACCOUNT), "receipt.html": (SignOutReceipt, RECEIPT)}
+SINGLES = {
+    "account.html": (Account, ACCOUNT, {"sign_in": "/auth/login/entra?return_to=/account"}),
+    "receipt.html": (SignOutReceipt, RECEIPT, {}),
+}
 FIXED = {"status", "state"}
 """Fields of the model whose words are ours."""
 ME = {"correlation_id": "c0ffee", "person": "Ada", "csrf": "tok", "path": "/"}
@@ -172,7 +175,7 @@ def sample(template, frame=ME):
     if template in TEXTS:
         return {"frame": frame, "context": TEXTS[template]}
     if template in SINGLES:
-        return {"frame": frame, "context": {}, "model": SINGLES[template][1]}
+        return {"frame": frame, "context": SINGLES[template][2], "model": SINGLES[template][1]}
     _, item, context = VIEWS[template]
     return {"frame": frame, "context": context, "model": {"items": [item], "next": "/n?a=1", "prev": "/p?a=1"}}
 
@@ -382,8 +385,9 @@ def test_lists_of_a_project_lead_to_each_other_by_encoded_addresses(pages, templ
     assert {base + part for part in ("workitems", "builds", "repos")} <= set(hrefs)
 
 
-def account(pages, **changes):
-    return Page(render(pages, "account.html", {**sample("account.html"), "model": ACCOUNT | changes}))
+def account(pages, sign_in="/auth/login/entra?return_to=/account", **changes):
+    data = {**sample("account.html"), "context": {"sign_in": sign_in}, "model": ACCOUNT | changes}
+    return Page(render(pages, "account.html", data))
 
 
 def receipt(pages, **changes):
@@ -403,6 +407,13 @@ def test_an_account_says_what_its_connection_is_good_for_and_what_to_do(pages, s
 
     assert page.shows(words)
     assert ("/auth/login/entra?return_to=/account" in page.addresses()) == button
+
+
+def test_an_account_offers_no_sign_in_where_new_ones_are_off(pages):
+    page = account(pages, None, status="reconnect")
+
+    assert page.shows("New sign-ins are switched off here")
+    assert "Sign in again" not in page.text
 
 
 def test_every_session_has_a_form_of_its_own_and_one_ends_them_all(pages):
