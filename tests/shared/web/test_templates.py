@@ -69,7 +69,7 @@ REPOSITORY = {
 }
 IN_PROJECT = {"org": "contoso", "project": "My project"}
 VIEWS = {
-    "dashboard.html": (Organization, ORGANIZATION, {}),
+    "dashboard.html": (Organization, ORGANIZATION, {"limited": False}),
     "projects.html": (Project, PROJECT, {"org": "contoso"}),
     "work_items.html": (WorkItem, WORK_ITEM, IN_PROJECT),
     "builds.html": (Build, BUILD, IN_PROJECT),
@@ -289,10 +289,31 @@ def test_an_empty_list_says_what_that_may_mean(pages, template):
     assert not page.shows("on this page")
 
 
-def test_an_empty_list_of_organizations_names_the_wrong_account_and_tenant(pages):
-    page = Page(render(pages, "dashboard.html", {**sample("dashboard.html"), "model": NO_MORE | {"items": []}}))
+@pytest.mark.parametrize("template", VIEWS)
+def test_an_empty_list_names_the_wrong_account_and_tenant(pages, template):
+    page = Page(render(pages, template, {**sample(template), "model": NO_MORE | {"items": []}}))
 
     assert page.shows("another account or another tenant")
+
+
+@pytest.mark.parametrize(
+    ("limited", "words"), [(True, "names none of those that this site shows"), (False, "names none for")]
+)
+def test_a_dashboard_without_organizations_says_whether_this_site_leaves_some_out(pages, limited, words):
+    data = {**sample("dashboard.html"), "context": {"limited": limited}, "model": NO_MORE | {"items": []}}
+
+    assert Page(render(pages, "dashboard.html", data)).shows(words)
+
+
+@pytest.mark.parametrize("template", [name for name in VIEWS if name != "dashboard.html"])
+@pytest.mark.parametrize("relation", ["next", "prev"])
+def test_an_empty_page_of_a_longer_list_says_nothing_of_the_list(pages, template, relation):
+    model = NO_MORE | {"items": [], relation: "/p?a=1"}
+    page = Page(render(pages, template, {**sample(template), "model": model}))
+
+    assert page.shows("Nothing on this page")
+    assert not re.search(r"\bNo\b|another tenant", page.text)
+    assert ("rel", relation) in page.attributes
 
 
 @pytest.mark.parametrize("template", VIEWS)
