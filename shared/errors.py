@@ -463,6 +463,10 @@ class AzureDevOpsError(AppError):
     advice = "That is between us and Azure DevOps, not your fault. Try again in a moment. " + _PERSISTS
 
 
+class CallRefused(AzureDevOpsError):
+    """The API finds a call itself wrong (400): a bug of ours, or a continuation that it never gave out."""
+
+
 class TokenRejected(AzureDevOpsError):
     """The API does not take this access token (203, 302, 401, or HTML where JSON belongs; facts 4.8)."""
 
