@@ -32,7 +32,7 @@ from shared.errors import (
     VaultError,
     WrongHost,
 )
-from shared.web import answers, formats
+from shared.web import answers, formats, requests
 from shared.web.answers import Answer
 from shared.web.negotiation import Wants
 from shared.web.statics import StaticFiles
@@ -167,7 +167,8 @@ def _wait(error: AppError) -> int | None:
 def _ways_on(error: AppError, path: str) -> dict[str, object]:
     """The links that help after this error. An address below /auth/ is a step that is spent: none leads back there."""
     back = path if formats.is_local(path) and not path.startswith("/auth/") else None
-    sign_in = "/auth/login" if back in (None, "/") else f"/auth/login?return_to={quote(back or '', safe='/')}"
+    wanted = requests.return_address(back or "/")
+    sign_in = "/auth/login" if wanted == "/" else f"/auth/login?return_to={quote(wanted, safe='/')}"
     by_sign_in = isinstance(error, _CURED_BY_SIGN_IN) and not isinstance(error, UnknownKey)
     by_time = isinstance(error, _CURED_BY_TIME) and not isinstance(error, _CURED_BY_OTHERS)
     return {

@@ -25,7 +25,7 @@ from shared.errors import (
 from shared.models.custody import Connection, Session, UserRecord
 from shared.models.views import Listing
 from shared.oauth.provider import ENTRA
-from shared.web import csrf, queries, requests, step_up
+from shared.web import csrf, formats, queries, requests, step_up
 from shared.web.answers import Answer
 from shared.web.negotiation import Wants, wants
 from shared.web.pages import Frame
@@ -111,7 +111,7 @@ class Visit:
     @property
     def frame(self) -> Frame:
         """What the layout of a page shows of this visit."""
-        frame = Frame(correlation_id=self.correlation_id, path=self.address)
+        frame = Frame(correlation_id=self.correlation_id, path=self._here)
         if self.key is None or not (self.record or self.damaged):
             return frame
         person = self.connection.profile.display_name if self.record else None
@@ -119,10 +119,15 @@ class Visit:
 
     @property
     def address(self) -> str:
+        """Where a sign-in that begins here leads back to, see `requests.return_address`."""
+        return requests.return_address(self._here)
+
+    @property
+    def _here(self) -> str:
         """Where we are, as a local path with its query; "/" for what is no address to come back to."""
-        query = f"?{self.request.query}" if self.request.query else ""
+        here = self.request.path + (f"?{self.request.query}" if self.request.query else "")
         safe = self.request.method == "GET" and not self.request.path.startswith("/auth/")
-        return requests.local_path(self.request.path + query, "/") if safe else "/"
+        return here if safe and formats.is_local(here) else "/"
 
     def ask[Result](self, question: Callable[[AzureDevOps, Caller], Result]) -> Result:
         """Put a question to Azure DevOps with a fresh token; when it is rejected, once more with a renewed one."""

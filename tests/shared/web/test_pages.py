@@ -141,6 +141,15 @@ def test_what_a_sign_in_cures_offers_one_that_comes_back_here(pages, stranger, e
     assert "Try again" not in links
 
 
+def test_a_sign_in_from_deep_in_a_list_leads_back_to_the_list(pages):
+    frame = Frame("id", path="/org/contoso/projects?continuation=" + "x" * 2000)
+    signed_in = Links(pages.error(errors.SignInAgain(), frame, Wants.HTML).body).found
+    retried = Links(pages.error(errors.StoreError(), frame, Wants.HTML).body).found
+
+    assert signed_in["Sign in"] == "/auth/login?return_to=/org/contoso/projects"
+    assert retried["Try again"] == frame.path
+
+
 @pytest.mark.parametrize(
     "error", [errors.StoreError(), errors.Unavailable(), errors.ApiUnavailable(), errors.UnknownKey()], ids=kind
 )

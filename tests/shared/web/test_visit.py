@@ -17,10 +17,11 @@ def world() -> World:
     return World()
 
 
-def visit_of(world: World, key) -> Visit:
+def visit_of(world: World, key=None, path: str = "/", query: str = "") -> Visit:
     cookies = Cookies(secure=True)
     services = SimpleNamespace(custody=world.custody, cookies=cookies)
-    return Visit(Request("GET", "/", "", {"cookie": cookies.session(key).partition(";")[0]}, b""), {}, services, "id")
+    headers = {"cookie": cookies.session(key).partition(";")[0]} if key else {}
+    return Visit(Request("GET", path, query, headers, b""), {}, services, "id")
 
 
 def test_whose_rows_do_not_open_is_no_one_here_and_can_still_sign_out(world):
@@ -47,3 +48,24 @@ def test_a_session_that_is_gone_has_nothing_to_sign_out_of(world):
     visit = visit_of(world, key)
     assert not visit.signed_in()
     assert (visit.frame.person, visit.frame.csrf) == (None, None)
+
+
+BUILDS = "/org/contoso/project/p/builds"
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "here", "back"),
+    [
+        (BUILDS, "top=5", f"{BUILDS}?top=5", f"{BUILDS}?top=5"),
+        (BUILDS, f"continuation={'x' * 2000}", f"{BUILDS}?continuation={'x' * 2000}", BUILDS),
+        ("/org/" + "%C3%BC" * 200, "", "/org/" + "%C3%BC" * 200, "/"),
+        ("/auth/logout", "", "/", "/"),
+        ("//evil.example", "", "/", "/"),
+    ],
+)
+def test_a_long_address_can_be_tried_again_but_a_sign_in_leads_back_to_what_its_cookie_holds(
+    world, path, query, here, back
+):
+    """To the first page of the list, rather than to none of it."""
+    visit = visit_of(world, None, path, query)
+    assert (visit.frame.path, visit.address) == (here, back)
