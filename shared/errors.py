@@ -472,6 +472,8 @@ class TokenRejected(AzureDevOpsError):
 
     status = 401
     kind = "token-rejected"
+    title = "Azure DevOps does not take your access"
+    advice = "Sign in again: that renews it. " + _PERSISTS
 
 
 class ClaimsChallenge(AzureDevOpsError):

@@ -172,6 +172,23 @@ def test_no_page_leads_back_to_a_spent_step_or_away(pages, path):
     assert signed_in["Sign in"] == "/auth/login"
 
 
+ADVISED = {
+    r"[Ss]ign in (again|once more)|[Ss]tart (the sign-in )?again(?! from)": "/auth/login",
+    r"Try again in": "/org/contoso/projects?top=5",
+    r"home page": "/",
+}
+"""What a sentence tells a person to do, and the beginning of the address by which they can."""
+
+
+@pytest.mark.parametrize("error", EVERY_ERROR, ids=kind)
+def test_what_a_page_advises_can_be_done_on_it(pages, frame, error):
+    links = Links(pages.error(error, frame, Wants.HTML).body).found.values()
+
+    for words, address in ADVISED.items():
+        if re.search(words, error.advice):
+            assert any(link.startswith(address) for link in links), words
+
+
 @pytest.mark.parametrize("error", [errors.NotFound(), errors.Forbidden(), errors.AccessDenied()], ids=kind)
 def test_every_other_error_leads_home(pages, frame, error):
     assert Links(pages.error(error, frame, Wants.HTML).body).found["Home page"] == "/"
