@@ -165,7 +165,7 @@ param appSubnetPrefix string = '10.0.2.0/24'
 @maxValue(730)
 param logRetentionDays int = 30
 
-@description('Gigabytes of logs a day after which ingestion stops until the next day; -1 for no cap.')
+@description('Gigabytes of logs a day after which ingestion stops until the next day, at least 1; -1 for no cap.')
 @minValue(-1)
 param logDailyQuotaGb int = 1
 
@@ -413,14 +413,15 @@ module network 'modules/virtual-network.bicep' = if (vnetEnabled) {
   }
 }
 
+// Even where the condition is false its parameters are evaluated (Azure/bicep#3990), so they ask for it themselves.
 module privateEndpoints 'modules/private-endpoints.bicep' = if (vnetEnabled) {
   name: 'private-endpoints'
   scope: group
   params: {
     location: location
     tags: tags
-    virtualNetworkResourceId: network!.outputs.resourceId
-    subnetResourceId: network!.outputs.endpointsSubnetResourceId
+    virtualNetworkResourceId: vnetEnabled ? network!.outputs.resourceId : ''
+    subnetResourceId: vnetEnabled ? network!.outputs.endpointsSubnetResourceId : ''
     services: [
       {
         name: 'host-blob'

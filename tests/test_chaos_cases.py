@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,16 +20,17 @@ Run = Callable[..., tuple[int, str, list[dict[str, Any]]]]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Exit code, output and rows of a run of these tests."""
+    """Exit code, output and rows of a run of these tests; all plugins that are installed would take longer to import."""
 
     def run(tests: str, *options: str) -> tuple[int, str, list[dict[str, Any]]]:
         (tmp_path / "pytest.ini").write_text("[pytest]\n")
         (tmp_path / "test_sample.py").write_text(f"from collections import Counter\nimport pytest\n{tests}")
-        plugins = ["-p", "tests.evidence", "-p", "tests.chaos_cases"]
+        plugins = ["-p", "tests.evidence", "-p", "tests.chaos_cases", "-p", "xdist.plugin"]
         command = [sys.executable, "-m", "pytest", "-q", *plugins, "-c", tmp_path / "pytest.ini"]
         done = subprocess.run(
             [*command, "--rootdir", tmp_path, *options, tmp_path / "test_sample.py"],
             cwd=ROOT,
+            env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
             capture_output=True,
             text=True,
             check=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,6 +30,7 @@ class Outcome:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., Outcome]:
+    """Plugins by name: to import all that are installed would take longer than the tests."""
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = acceptance(id): proves a row\n")
 
     def run(tests: str, *options: str) -> Outcome:
@@ -40,12 +42,15 @@ def run(tmp_path: Path) -> Callable[..., Outcome]:
             "-q",
             "-p",
             "tests.evidence",
+            "-p",
+            "xdist.plugin",
             "-c",
             tmp_path / "pytest.ini",
         ]
         done = subprocess.run(
             [*command, "--rootdir", tmp_path, *options, tmp_path / "test_sample.py"],
             cwd=ROOT,
+            env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
             capture_output=True,
             text=True,
             check=False,

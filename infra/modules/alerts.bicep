@@ -232,6 +232,8 @@ resource actionGroup 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(a
   }
 }
 
+// Newer versions are not in every compiler yet.
+#disable-next-line use-recent-api-versions
 resource logAlertRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for alert in logAlerts: {
   name: '${namePrefix}-${alert.name}'
   location: location
@@ -270,6 +272,7 @@ resource logAlertRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [fo
   }
 }]
 
+#disable-next-line use-recent-api-versions
 resource availabilityRules 'Microsoft.Insights/metricAlerts@2018-03-01' = [for alert in availabilityAlerts: {
   name: '${namePrefix}-${alert.name}'
   location: 'global'

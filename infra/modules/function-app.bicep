@@ -134,6 +134,7 @@ resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
 }
 
 resource site 'Microsoft.Web/sites@2025-03-01' = {
+  // checkov:skip=CKV_AZURE_78: Flex Consumption has no FTP, and newer regions refuse the property that says so
   // checkov:skip=CKV_AZURE_17: people come with browsers, not with client certificates
   // checkov:skip=CKV_AZURE_212: Flex Consumption scales by load; alwaysReadyHttpCount keeps instances
   // checkov:skip=CKV_AZURE_213: Flex Consumption has no health check of its own
@@ -186,7 +187,6 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
       }
     }
     siteConfig: {
-      ftpsState: 'Disabled'
       http20Enabled: true
       minTlsVersion: '1.2'
       remoteDebuggingEnabled: false
@@ -238,6 +238,8 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
   }
 }
 
+// A preview: the only stable version is of 2016.
+#disable-next-line use-recent-api-versions
 resource hostLog 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'to-workspace'
   scope: site

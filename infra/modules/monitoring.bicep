@@ -18,7 +18,7 @@ param tags object
 @maxValue(730)
 param dataRetention int
 
-@description('Gigabytes a day after which ingestion stops until the next day; -1 for no cap.')
+@description('Gigabytes a day after which ingestion stops until the next day, at least 1; -1 for no cap.')
 @minValue(-1)
 param dailyQuotaGb int
 

@@ -49,6 +49,8 @@ resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01
   }
 }]
 
+// One after the other: two at once on one storage account get in each other's way.
+@batchSize(1)
 resource endpoints 'Microsoft.Network/privateEndpoints@2025-05-01' = [for (service, index) in services: {
   name: 'pep-${service.name}-${nameSuffix}'
   location: location
@@ -71,6 +73,7 @@ resource endpoints 'Microsoft.Network/privateEndpoints@2025-05-01' = [for (servi
   }
 }]
 
+@batchSize(1)
 resource zoneGroups 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2025-05-01' = [for (service, index) in services: {
   parent: endpoints[index]
   name: 'default'

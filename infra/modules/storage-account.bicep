@@ -118,6 +118,8 @@ resource accountTables 'Microsoft.Storage/storageAccounts/tableServices/tables@2
   name: table
 }]
 
+// A preview: the only stable version is of 2016.
+#disable-next-line use-recent-api-versions
 resource tableLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'to-workspace'
   scope: tableServices

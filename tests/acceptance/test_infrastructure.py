@@ -149,7 +149,6 @@ CLOSED = {
     ("function-app", "site", "properties.httpsOnly"): True,
     ("function-app", "site", "properties.siteConfig.minTlsVersion"): "1.2",
     ("function-app", "site", "properties.siteConfig.scmMinTlsVersion"): "1.2",
-    ("function-app", "site", "properties.siteConfig.ftpsState"): "Disabled",
     ("function-app", "site", "properties.siteConfig.remoteDebuggingEnabled"): False,
     ("function-app", "site", "properties.siteConfig.cors.allowedOrigins"): [],
     ("key-vault", "vault", "properties.enableSoftDelete"): True,

@@ -59,6 +59,7 @@ FAULTS = [
     Fault("arguments", MAIN, "    logTableReads: false\n", "    logTableReads: 'false'\n"),
     Fault("outputs", MAIN, "keyVault.outputs.uri", "keyVault.outputs.vaultUri"),
     Fault("outputs", MAIN, "network!.outputs.resourceId", "network.outputs.resourceId"),
+    Fault("outputs", MAIN, "vnetEnabled ? network!.outputs.resourceId : ''", "network!.outputs.resourceId"),
     Fault("contract", MAIN, "output AZURE_KEY_VAULT_NAME", "output AZURE_VAULT_NAME"),
     Fault(
         "no-secrets-out", MONITORING, "= applicationInsights.name", "= applicationInsights.properties.ConnectionString"
@@ -108,7 +109,6 @@ FAULTS = [
     Fault("literals", VAULT, "enableRbacAuthorization: true", "enableRbacAuthorization: false"),
     Fault("literals", MONITORING, "DisableLocalAuth: true", "DisableLocalAuth: false"),
     Fault("literals", APP, "httpsOnly: true", "httpsOnly: false"),
-    Fault("literals", APP, "ftpsState: 'Disabled'", "ftpsState: 'FtpsOnly'"),
     Fault("literals", APP, "allowedOrigins: []", "allowedOrigins: ['*']"),
     Fault("literals", APP, "      remoteDebuggingEnabled: false\n", ""),
     Fault("separate-stores", MAIN, "TOKEN_STORE_URL: tokenStorage", "TOKEN_STORE_URL: hostStorage"),
@@ -134,6 +134,7 @@ FAULTS = [
     Fault("forbidden-settings", APP, "'AzureWebJobsDisableHomepage'", "'FUNCTIONS_WORKER_RUNTIME'"),
     Fault("forbidden-settings", MAIN, "APP_NAME: siteTitle", "AzureWebJobsStorage: ''"),
     Fault("forbidden-settings", APP, "http20Enabled: true", "http20Enabled: true\n      linuxFxVersion: 'Python|3.13'"),
+    Fault("forbidden-settings", APP, "http20Enabled: true", "http20Enabled: true\n      ftpsState: 'Disabled'"),
     Fault("flex", APP, "name: 'FC1'", "name: 'Y1'"),
     Fault("flex", APP, "perInstanceConcurrency: httpConcurrency", "perInstanceConcurrency: 1"),
     Fault("flex", APP, "max(alwaysReadyHttpCount, leastReady)", "alwaysReadyHttpCount"),

@@ -105,6 +105,7 @@ waits_for = "a rule"
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small checkout; the acceptance plugin and the recorder are those of this one."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # half of every trial would be their imports
     root = tmp_path / "tree"
     (root / "shared").mkdir(parents=True)
     (root / "checks").mkdir()

@@ -26,7 +26,20 @@ FORBIDDEN = frozenset(
 )
 """Settings of older plans that break Flex Consumption, and the empty connection string (facts, infrastructure 1.5)."""
 
-OF_OLDER_PLANS = ("linuxFxVersion", "alwaysOn", "pythonVersion", "numberOfWorkers", "functionAppScaleLimit")
+OF_OLDER_PLANS = (
+    "linuxFxVersion",
+    "alwaysOn",
+    "pythonVersion",
+    "numberOfWorkers",
+    "functionAppScaleLimit",
+    "ftpsState",
+    "use32BitWorkerProcess",
+    "netFrameworkVersion",
+    "preWarmedInstanceCount",
+    "functionsRuntimeScaleMonitoringEnabled",
+)
+"""What Azure Resource Manager refuses in the siteConfig of Flex Consumption (51021), region by region
+(Azure/azure-cli#31414, microsoft/azure-pipelines-tasks#21032, Azure/terraform-azurerm-avm-res-web-site#345)."""
 
 PYTHON = ["3.13", "3.14"]
 

@@ -99,6 +99,8 @@ def outputs(project: Project) -> Iterator[str]:
                 yield f"{here} reads {module}.outputs.{output}, which {block.target} does not give"
             elif block.condition and not mark:
                 yield f"{here} reads an output of {module}, which may be absent: write {module}!.outputs"
+            elif block.condition and f"{block.condition} ? " not in template.source.splitlines()[line - 1]:
+                yield f"{here} reads an output of {module} also where {block.condition} is false"
 
 
 def contract(project: Project) -> Iterator[str]:
