@@ -16,4 +16,4 @@ blueprint = func.Blueprint()
 @_entry.signed_in(blueprint, "account", "GET", "HEAD", answers=Body(Account, {200: examples.ACCOUNT}), everything=True)
 def account(visit: Visit) -> Answer:
     """The connection, its scopes in words, and each session with a way to end it."""
-    return visit.view("account.html", accounts.account(visit))
+    return visit.view("account.html", accounts.account(visit), sign_in=accounts.sign_in_again(visit))

@@ -30,4 +30,4 @@ def dashboard(visit: Visit) -> Answer:
             client, caller, visit.connection.subject if legacy else member_id(client, caller), allowed=allowed
         )
     )
-    return visit.view("dashboard.html", Listing(found, None, None))
+    return visit.view("dashboard.html", Listing(found, None, None), limited=bool(allowed))

@@ -20,9 +20,11 @@ def openapi(visit: Visit) -> Answer:
     Not to be cached: its address outlives deployments, so a copy would describe what ran before.
     """
     config = visit.services.config
-    return json(_document(config.app_name, config.public_url, visit.services.cookies.session_name))
+    cookies = visit.services.cookies
+    return json(_document(config.app_name, config.public_url, cookies.session_name, cookies.receipt_name))
 
 
 @cache
-def _document(title: str, url: str, session_cookie: str) -> Document:
-    return contract.document(_entry.ROUTES, title=title, url=url, session_cookie=session_cookie)
+def _document(title: str, url: str, session: str, receipt: str) -> Document:
+    cookies = {contract.SESSION: session, contract.RECEIPT: receipt}
+    return contract.document(_entry.ROUTES, title=title, url=url, cookies=cookies)

@@ -3,7 +3,7 @@
 import azure.functions as func
 
 from functions import _entry
-from shared.errors import NoReceipt
+from shared.errors import NoReceipt, VaultError
 from shared.models import examples
 from shared.models.views import SignOutReceipt
 from shared.web import farewell
@@ -15,7 +15,11 @@ blueprint = func.Blueprint()
 
 
 @_entry.anyone(
-    blueprint, "auth/receipt", "GET", "HEAD", answers=Body(SignOutReceipt, {200: examples.RECEIPT}, (NoReceipt,))
+    blueprint,
+    "auth/receipt",
+    "GET",
+    "HEAD",
+    answers=Body(SignOutReceipt, {200: examples.RECEIPT}, (NoReceipt, VaultError)),
 )
 def receipt(visit: Visit) -> Answer:
     """What was destroyed here, revoked there, is still retried, and what only the person can withdraw."""

@@ -456,8 +456,8 @@ class Unreadable(AppError):
     kind = "unreadable"
     title = "We can't read what we stored for you"
     advice = (
-        "That is our fault, not yours. Sign out and in again. If that does not help, tell the people who run this "
-        "site, with the id below."
+        "That is our fault, not yours. Sign in again: that stores it anew. If it does not help, tell the people who "
+        "run this site, with the id below."
     )
 
 
@@ -481,11 +481,17 @@ class AzureDevOpsError(AppError):
     advice = "That is between us and Azure DevOps, not your fault. Try again in a moment. " + _PERSISTS
 
 
+class CallRefused(AzureDevOpsError):
+    """The API finds a call itself wrong (400): a bug of ours, or a continuation that it never gave out."""
+
+
 class TokenRejected(AzureDevOpsError):
     """The API does not take this access token (203, 302, 401, or HTML where JSON belongs; facts 4.8)."""
 
     status = 401
     kind = "token-rejected"
+    title = "Azure DevOps does not take your access"
+    advice = "Sign in again: that renews it. " + _PERSISTS
 
 
 class ClaimsChallenge(AzureDevOpsError):

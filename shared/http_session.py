@@ -1,4 +1,4 @@
-"""The HTTP session for calls to other services: no proxies, no cookies, no repeats, no head that drips.
+"""The HTTP session for calls to other services: no proxies, cookies, repeats or redirects, no head that drips.
 
 The time-out of a socket is per read: a status line or header that comes byte by byte would outlive the deadline of a
 token call, and with it the lease (design, The custody rules). Here the whole head has one time-out; what reads the
@@ -24,11 +24,11 @@ POOL_SIZE = 32
 
 
 def new_session() -> requests.Session:
-    """A session that follows no proxy variables, keeps no cookies and never repeats a call by itself.
+    """A session that follows neither proxy variables nor redirects, keeps no cookies and never repeats a call.
 
     A call's `timeout` is a pair of seconds: for the connection, and for connection and head of the answer together.
     """
-    session = requests.Session()
+    session = _Session()
     session.trust_env = False
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     for scheme in ("https://", "http://"):
@@ -46,6 +46,14 @@ def started_timer(seconds: float, cut: Callable[[], object]) -> threading.Timer:
     with contextlib.suppress(RuntimeError):
         timer.start()
     return timer
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: else the body of each redirect is read, without limits, and its Location parsed.
+
+        `allow_redirects=False` alone does not prevent that: requests prepares the next call at any rate.
+        """
 
 
 class _Connection(HTTPConnection):

@@ -90,6 +90,11 @@ _WORDS = {
 }
 
 
+def covers(scopes: str, scope: str) -> bool:
+    """Whether a token with these `scopes` has this one to read: itself, one that writes too, or all there is."""
+    return any(it in (scope, "user_impersonation") or it.startswith(f"{scope}_") for it in scopes.split())
+
+
 def in_words(scopes: str) -> list[tuple[str, str]]:
     """Each scope of a space-separated list with what it allows; one that we don't know says so."""
     return [(scope, _WORDS.get(scope, "As described by Azure DevOps on the consent page")) for scope in scopes.split()]

@@ -22,7 +22,8 @@ MAX_DEPTH = 64
 """Levels of arrays and objects (acceptance U4)."""
 
 _CHUNK = 64 * 1024
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+"""A string, ended by the body too: else each quote of one that never ends would be tried for the start of another."""
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _STEPS = bytes.maketrans(b"[{]}", b"\x02\x02\x00\x00")
 """Two up for an opening bracket and none for a closing one; every bracket takes one away again."""

@@ -42,7 +42,8 @@ def recent_builds(
         | ({"continuationToken": tokens[-1]} if tokens else {}),
         scope="vso.build",
     )
-    answer = client.call(request, caller, _BUILDS)
+    with paging.reached_by(tokens):
+        answer = client.call(request, caller, _BUILDS)
     items = [_view(client, org, project, build) for build in present(answer.value.value)]
     return paging.token_page(items, tokens, answer.continuation)
 

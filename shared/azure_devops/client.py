@@ -112,7 +112,7 @@ class AzureDevOps:
     def call[T](self, request: ApiRequest, caller: Caller, shape: msgspec.json.Decoder[T]) -> Answer[T]:
         """Make the call, with up to three tries, and decode its answer.
 
-        TokenRejected AccessDenied ScopeMissing Absent: facts 4.8. ClaimsChallenge: facts 3.8.
+        CallRefused TokenRejected AccessDenied ScopeMissing Absent: facts 4.8. ClaimsChallenge: facts 3.8.
         ApiThrottled: asked to wait, maybe without a call.
         ApiUnavailable: no answer in time. AzureDevOpsError: an answer that breaks the limits or the shape.
         """

@@ -8,12 +8,13 @@ the list holds one offset.
 import base64
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import msgspec
 
-from shared.errors import AzureDevOpsError, BadRequest
+from shared.errors import AzureDevOpsError, BadParameter, BadRequest, CallRefused
 
 MAX_TOP = 200
 """Ids per details call (facts/azure-devops.md 4.5); one limit for all lists."""
@@ -27,6 +28,7 @@ MAX_TOKEN = 512
 _CONTINUATION = re.compile(CONTINUATION_PATTERN)
 _TOKEN = re.compile(rf"[!-~]{{1,{MAX_TOKEN}}}")
 _OFFSET = re.compile(r"[0-9]{1,6}")
+_NOT_OURS = "“continuation” is not one that this site gave out. Start again at the first page."
 _ENCODED = msgspec.json.Decoder(list[str])
 
 
@@ -64,6 +66,17 @@ def parse_offset(continuation: str | None, limit: int) -> int:
     return int(tokens[0])
 
 
+@contextmanager
+def reached_by(tokens: list[str]) -> Iterator[None]:
+    """What a refused call for the page reached by `tokens` means: they are made up, unless there are none."""
+    try:
+        yield
+    except CallRefused:
+        if not tokens:
+            raise
+        raise BadParameter("continuation", _NOT_OURS) from None
+
+
 def token_page[Item](items: list[Item], tokens: list[str], following: str | None) -> Page[Item]:
     """A page reached by `tokens`; `following` is the upstream token of the next one, None at the end.
 
@@ -96,4 +109,4 @@ def _encode(tokens: Sequence[str]) -> str:
 
 
 def _not_ours() -> BadRequest:
-    return BadRequest(advice="“continuation” is not one that this site gave out. Start again at the first page.")
+    return BadRequest(advice=_NOT_OURS)

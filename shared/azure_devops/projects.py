@@ -31,7 +31,8 @@ def list_projects(
         query={"$top": str(top)} | ({"continuationToken": tokens[-1]} if tokens else {}),
         scope="vso.project",
     )
-    answer = client.call(request, caller, _PROJECTS)
+    with paging.reached_by(tokens):
+        answer = client.call(request, caller, _PROJECTS)
     items = [_view(client, org, project) for project in present(answer.value.value)]
     return paging.token_page(items, tokens, answer.continuation)
 

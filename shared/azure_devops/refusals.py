@@ -16,6 +16,7 @@ from shared.errors import (
     ApiThrottled,
     ApiUnavailable,
     AzureDevOpsError,
+    CallRefused,
     ClaimsChallenge,
     ScopeMissing,
     TokenRejected,
@@ -59,6 +60,8 @@ def refusal(answer: Received, scope: str) -> AzureDevOpsError | None:
     code = found.group() if found else ""
     log = f"status {answer.status} {code}".rstrip()
     match answer.status:
+        case 400:
+            return CallRefused(log)
         case 401:
             claims = claims_of(answer.challenge)
             if claims:

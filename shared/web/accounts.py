@@ -4,7 +4,7 @@ from shared.custody import Custody, rules
 from shared.models.custody import Session
 from shared.models.views import Account, AccountSession, Scope
 from shared.scopes import in_words
-from shared.web.farewell import RECEIPT_PAGE, kept_receipt
+from shared.web.farewell import ACCOUNT_PAGE, RECEIPT_PAGE, kept_receipt
 from shared.web.visit import Visit
 
 SESSION_DIGITS = 12
@@ -28,6 +28,13 @@ def account(visit: Visit) -> Account:
         sessions=_sessions(visit),
         receipt_page=RECEIPT_PAGE if kept_receipt(visit) else None,
     )
+
+
+def sign_in_again(visit: Visit) -> str | None:
+    """Where a new sign-in begins: with the connection's own provider if it still takes some, else with another."""
+    offered = [it.name for it in visit.services.custody.providers.values() if it.offers_sign_in]
+    own = f"/{visit.connection.provider}" if visit.connection.provider in offered else ""
+    return f"/auth/login{own}?return_to={ACCOUNT_PAGE}" if offered else None
 
 
 def _sessions(visit: Visit) -> list[AccountSession]:

@@ -6,11 +6,14 @@ Everything that needs no store is checked first, so that a stranger can't burn s
 import re
 from collections.abc import Mapping
 from typing import NoReturn
+from urllib.parse import quote
 
 from shared.custody import sign_in
 from shared.errors import (
     AppError,
+    AppFault,
     BadRequest,
+    Policy,
     ProviderError,
     Remedy,
     SignInDenied,
@@ -32,6 +35,8 @@ MAX_QUERY = 16 * 1024
 """A code of the legacy service is a JWT of up to some 4 KB (facts 1.3)."""
 MAX_CODE = 8 * 1024
 MAX_BROWSER = 60
+START = "/dashboard"
+"""Where a sign-in leads that began nowhere."""
 IMPLICIT = frozenset({"access_token", "id_token", "token"})
 """Of the implicit flow: never asked for, so never taken."""
 
@@ -51,9 +56,21 @@ def receive(visit: Visit) -> Answer:
     except Exception as error:
         reason = _reason(error)
         visit.services.custody.emit("sign_in_failed", provider=provider.name, reason=reason)
-        if isinstance(error, AppError) and reason in ANOTHER_ACCOUNT_HELPS:
-            error.remedy = Remedy("Choose another account", f"/auth/login/{provider.name}")
+        if isinstance(error, AppError) and not isinstance(error, AppFault | Policy) and provider.offers_sign_in:
+            label = "Choose another account" if reason in ANOTHER_ACCOUNT_HELPS else "Sign in"
+            error.remedy = Remedy(label, f"/auth/login/{provider.name}{_for_the_same_page(visit)}")
         raise
+
+
+def _for_the_same_page(visit: Visit) -> str:
+    """The query of a new sign-in that leads to where this one would have, as far as its cookie tells."""
+    custody, header = visit.services.custody, visit.request.header("cookie")
+    try:
+        state = dict(requests.parse_form(visit.request.query)).get("state", "")
+        login = visit.services.cookies.open_sign_in(header, state, custody.keys(), custody.now())
+    except AppError:
+        return ""
+    return "" if _way_on(login) == START else f"?return_to={quote(_way_on(login), safe='/')}"
 
 
 def _reason(error: Exception) -> str:
@@ -138,7 +155,7 @@ def _raise_error(error: str, description: str) -> NoReturn:
 
 
 def _way_on(login: Login) -> str:
-    return requests.local_path(login.return_to, "/dashboard")
+    return requests.local_path(login.return_to, START)
 
 
 def browser_of(visit: Visit) -> str:

@@ -24,6 +24,7 @@ from shared.errors import (
     BadRequest,
     Busy,
     ClaimsChallenge,
+    NoReceipt,
     NotConfigured,
     NotSignedIn,
     Policy,
@@ -58,7 +59,9 @@ OF_AZURE_DEVOPS: Problems = (
 """What `Visit.ask` raises on top; a rejected token is renewed, and ends as SignInAgain."""
 
 _SCHEMAS = "#/components/schemas/"
-_SESSION = "session"
+SESSION, RECEIPT = "session", "receipt"
+"""The cookies that an operation may ask for, by the problem that it ends in without: see `_COOKIES`."""
+_COOKIES: Mapping[type[AppError], str] = {NotSignedIn: SESSION, NoReceipt: RECEIPT}
 _WORDS_MAY_CHANGE = (SignInError, ProviderError)
 """A code of the provider may bring a better title (`errors.explained`)."""
 _PATH: Mapping[str, tuple[str, Mapping[str, object], str]] = {
@@ -106,8 +109,8 @@ class Document(msgspec.Struct, frozen=True):
 EXAMPLE = Document("3.1.0", {"title": "Gatehouse", "version": VERSION}, [], {}, {})
 
 
-def document(routes: Mapping[str, Route], *, title: str, url: str, session_cookie: str) -> Document:
-    """The contract of those routes that have a body to show, at the origin `url`."""
+def document(routes: Mapping[str, Route], *, title: str, url: str, cookies: Mapping[str, str]) -> Document:
+    """The contract of those routes that have a body to show, at the origin `url`; `cookies` are our two by name."""
     shown = {name: route for name, route in sorted(routes.items()) if route.answers}
     bodies = {name: route.answers for name, route in shown.items() if route.answers}
     models = [Problem, *(body.model for body in bodies.values())]
@@ -128,7 +131,7 @@ def document(routes: Mapping[str, Route], *, title: str, url: str, session_cooki
         },
         components={
             "schemas": schemas | problem_schemas(),
-            "securitySchemes": {_SESSION: {"type": "apiKey", "in": "cookie", "name": session_cookie}},
+            "securitySchemes": {it: {"type": "apiKey", "in": "cookie", "name": name} for it, name in cookies.items()},
         },
     )
 
@@ -141,10 +144,7 @@ def problem_schemas() -> dict[str, Any]:
 def _operation(name: str, route: Route, body: Body, schema: Mapping[str, Any]) -> dict[str, Any]:
     problems = (*route.problems, *body.problems)
     answered = {
-        str(status): {
-            "description": HTTPStatus(status).phrase,
-            "content": {body.media_type: {"schema": schema, "example": msgspec.to_builtins(example)}},
-        }
+        str(status): _response(status, body.media_type, {"schema": schema, "example": msgspec.to_builtins(example)})
         for status, example in body.examples.items()
     }
     return {
@@ -152,7 +152,7 @@ def _operation(name: str, route: Route, body: Body, schema: Mapping[str, Any]) -
         "summary": route.about,
         "parameters": [*_path_parameters(route), *_query_parameters(route)],
         "responses": _refused(problems) | answered,
-        "security": [{_SESSION: []}] if NotSignedIn in problems else [],
+        "security": [{cookie: []} for error, cookie in _COOKIES.items() if error in problems],
     }
 
 
@@ -187,15 +187,18 @@ def _refused(problems: Problems) -> dict[str, Any]:
     for error in problems:
         for status in error.statuses or (error.status,):
             by_status.setdefault(status, {})[error.kind] = None
-    return {str(status): _response(status, list(kinds)) for status, kinds in sorted(by_status.items())}
-
-
-def _response(status: int, kinds: list[str]) -> dict[str, Any]:
-    references = [{"$ref": _SCHEMAS + _component(kind)} for kind in kinds]
-    response: dict[str, Any] = {
-        "description": HTTPStatus(status).phrase,
-        "content": {"application/problem+json": {"schema": {"oneOf": references}}},
+    return {
+        str(status): _response(
+            status,
+            "application/problem+json",
+            {"schema": {"oneOf": [{"$ref": _SCHEMAS + _component(kind)} for kind in kinds]}},
+        )
+        for status, kinds in sorted(by_status.items())
     }
+
+
+def _response(status: int, media_type: str, content: dict[str, Any]) -> dict[str, Any]:
+    response: dict[str, Any] = {"description": HTTPStatus(status).phrase, "content": {media_type: content}}
     if status in _HEADERS:
         name, kind, description = _HEADERS[HTTPStatus(status)]
         response["headers"] = {name: {"description": description, "schema": {"type": kind}}}

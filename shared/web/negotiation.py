@@ -17,17 +17,20 @@ class Wants(StrEnum):
 
 
 def wants(accept: str | None) -> Wants:
-    """JSON when it is preferred strictly over HTML; HTML when Accept is absent, undecided, garbage or over-long.
+    """JSON when it is preferred over HTML; HTML when Accept is absent, undecided, garbage or over-long.
 
     JSON is `application/json`, `application/problem+json` or any `application/…+json`, by name: a wildcard says that
-    the caller takes whatever there is, which is HTML.
+    the caller takes whatever there is, which is HTML. Beside a mere `*/*` of the same weight the name decides: so ask
+    the HTTP clients of scripts, and no browser asks for a page without naming HTML.
     """
     if accept is None or len(accept) > _LONGEST:
         return Wants.HTML
     qualities = _qualities(accept)
-    named = [quality for media_type, quality in qualities.items() if _is_json(media_type)]
-    html = next((qualities[key] for key in ("text/html", "text/*", "*/*") if key in qualities), 0.0)
-    return Wants.JSON if max(named, default=0.0) > html else Wants.HTML
+    json = max((quality for media_type, quality in qualities.items() if _is_json(media_type)), default=0.0)
+    html = next((qualities[key] for key in ("text/html", "text/*") if key in qualities), None)
+    if html is None:
+        return Wants.JSON if json and json >= qualities.get("*/*", 0.0) else Wants.HTML
+    return Wants.JSON if json > html else Wants.HTML
 
 
 def _qualities(accept: str) -> dict[str, float]:

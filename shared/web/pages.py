@@ -27,29 +27,30 @@ from shared.errors import (
     StoreError,
     TokenRejected,
     Unexpected,
+    UnknownKey,
     Unreadable,
     VaultError,
     WrongHost,
 )
-from shared.web import answers, formats
+from shared.web import answers, formats, requests
 from shared.web.answers import Answer
 from shared.web.negotiation import Wants
 from shared.web.statics import StaticFiles
 
 _FOLDER = Path(__file__).parent.parent / "templates"
 _VARY = {"Vary": "Accept, Cookie"}
-_CURED_BY_SIGN_IN = (ClaimsChallenge, NotSignedIn, ProviderGone, SignInAgain, SignInError, TokenRejected)
-_CURED_BY_TIME = (StoreError, VaultError, ProviderError, Unreadable, AzureDevOpsError, Unexpected)
+_CURED_BY_SIGN_IN = (ClaimsChallenge, NotSignedIn, ProviderGone, SignInAgain, SignInError, TokenRejected, Unreadable)
+_CURED_BY_TIME = (StoreError, VaultError, ProviderError, UnknownKey, AzureDevOpsError, Unexpected)
 _CURED_BY_OTHERS = (AccessDenied, ScopeMissing, Absent)
 """Trying again changes nothing about a permission or a name."""
-_NOT_BY_TIME = _CURED_BY_SIGN_IN + _CURED_BY_OTHERS
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
     """What the layout needs of a visit.
 
-    `person` is the display name of who is signed in, `csrf` the token of the sign-out form; both None for a stranger.
+    `person` is the display name of who is signed in, `csrf` the token of the sign-out form; both None for a stranger,
+    and the name alone where a session is there, but what we stored of its person does not open.
     `path` is the local address we are at, with its query: a sign-in or a retry that starts here leads back to it.
     """
 
@@ -166,12 +167,15 @@ def _wait(error: AppError) -> int | None:
 def _ways_on(error: AppError, path: str) -> dict[str, object]:
     """The links that help after this error. An address below /auth/ is a step that is spent: none leads back there."""
     back = path if formats.is_local(path) and not path.startswith("/auth/") else None
-    sign_in = "/auth/login" if back in (None, "/") else f"/auth/login?return_to={quote(back or '', safe='/')}"
+    wanted = requests.return_address(back or "/")
+    sign_in = "/auth/login" if wanted == "/" else f"/auth/login?return_to={quote(wanted, safe='/')}"
+    by_sign_in = isinstance(error, _CURED_BY_SIGN_IN) and not isinstance(error, UnknownKey)
+    by_time = isinstance(error, _CURED_BY_TIME) and not isinstance(error, _CURED_BY_OTHERS)
     return {
         "remedy": error.remedy,
         "wait": _wait(error),
-        "sign_in": sign_in if isinstance(error, _CURED_BY_SIGN_IN) and not error.remedy else None,
-        "retry": back if isinstance(error, _CURED_BY_TIME) and not isinstance(error, _NOT_BY_TIME) else None,
+        "sign_in": sign_in if by_sign_in and not error.remedy else None,
+        "retry": back if by_time and not by_sign_in else None,
         "home": error.public_url if isinstance(error, WrongHost) else "/",
         "problems": error.problems if isinstance(error, NotConfigured) else (),
     }

@@ -148,6 +148,14 @@ def local_path(text: str | None, otherwise: str) -> str:
     return text
 
 
+def return_address(path: str) -> str:
+    """Where a sign-in that begins at a local path leads back to: where that is too long, without its query, else "/".
+
+    So the first page of a list stands for one deep inside, whose continuation is long.
+    """
+    return local_path(path, local_path(path.partition("?")[0], "/"))
+
+
 def _decode(text: str) -> str:
     text = text.replace("+", " ")
     if _BROKEN_PERCENT.search(text) or not text.isascii():

@@ -11,19 +11,20 @@ from urllib.parse import urlencode
 from shared.custody.sign_in import SessionKey
 from shared.errors import AzureDevOpsError, ClaimsChallenge, Remedy, ScopeMissing, Unreadable
 from shared.oauth.provider import ENTRA
+from shared.scopes import covers
 from shared.sealing import Keyring, Place
 
 _MAX_SEALED = 3000
 
 
-def remedy(error: AzureDevOpsError, session: SessionKey, return_to: str, keys: Keyring) -> Remedy | None:
-    """The link that may cure this refusal of a token of Entra ID."""
+def remedy(error: AzureDevOpsError, session: SessionKey, return_to: str, keys: Keyring, scopes: str) -> Remedy | None:
+    """The link that may cure this refusal of a token of Entra ID; `scopes` are those that a sign-in asks for."""
     match error:
         case ClaimsChallenge():
             sealed = keys.seal(error.claims.encode(), _place(session))
             claims = base64.urlsafe_b64encode(sealed).decode().rstrip("=")
             return Remedy("Confirm at Microsoft", _address(claims=claims, return_to=return_to))
-        case ScopeMissing():
+        case ScopeMissing() if covers(scopes, error.scope):
             return Remedy("Grant it at Microsoft", _address(consent="1", return_to=return_to))
     return None
 

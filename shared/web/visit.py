@@ -19,12 +19,13 @@ from shared.errors import (
     SignInAgain,
     StoreError,
     TokenRejected,
+    UnknownKey,
     Unreadable,
 )
 from shared.models.custody import Connection, Session, UserRecord
 from shared.models.views import Listing
 from shared.oauth.provider import ENTRA
-from shared.web import csrf, queries, requests, step_up
+from shared.web import csrf, formats, queries, requests, step_up
 from shared.web.answers import Answer
 from shared.web.negotiation import Wants, wants
 from shared.web.pages import Frame
@@ -56,6 +57,7 @@ class Visit:
         self.key: SessionKey | None = services.cookies.read_session(request.header("cookie"))
         self.record: UserRecord | None = None
         self.dead_cookie = False
+        self.damaged = False
 
     def require_session(self, *, everything: bool = False) -> "Visit":
         """Load the session and its connection, or `everything` of the person, in one query.
@@ -77,6 +79,7 @@ class Visit:
             raise ProviderGone(record.connection.provider)
         if session is None or record.connection is None:
             if record.unreadable:
+                self.damaged = True
                 custody.emit("unreadable", user=record.user_id, reason="page")
                 raise Unreadable("a row of this user does not open")
             self._dead("the connection is gone")
@@ -85,11 +88,16 @@ class Visit:
         return self
 
     def signed_in(self) -> bool:
-        """Whether there is a live session; for pages that strangers may see too."""
+        """Whether there is a live session; for pages that strangers may see too.
+
+        So is one whose rows do not open: here they sign out, or in again. A key that may still come is waited for.
+        """
         if self.record is None:
             try:
                 self.require_session()
-            except NotSignedIn:
+            except UnknownKey:
+                raise
+            except (NotSignedIn, Unreadable):
                 return False
         return True
 
@@ -103,25 +111,33 @@ class Visit:
     @property
     def frame(self) -> Frame:
         """What the layout of a page shows of this visit."""
-        frame = Frame(correlation_id=self.correlation_id, path=self.address)
-        if self.record is None or self.key is None:
+        frame = Frame(correlation_id=self.correlation_id, path=self._here)
+        if self.key is None or not (self.record or self.damaged):
             return frame
-        return replace(frame, person=self.connection.profile.display_name, csrf=csrf.token(self.key.secret))
+        person = self.connection.profile.display_name if self.record else None
+        return replace(frame, person=person, csrf=csrf.token(self.key.secret))
 
     @property
     def address(self) -> str:
+        """Where a sign-in that begins here leads back to, see `requests.return_address`."""
+        return requests.return_address(self._here)
+
+    @property
+    def _here(self) -> str:
         """Where we are, as a local path with its query; "/" for what is no address to come back to."""
-        query = f"?{self.request.query}" if self.request.query else ""
+        here = self.request.path + (f"?{self.request.query}" if self.request.query else "")
         safe = self.request.method == "GET" and not self.request.path.startswith("/auth/")
-        return requests.local_path(self.request.path + query, "/") if safe else "/"
+        return here if safe and formats.is_local(here) else "/"
 
     def ask[Result](self, question: Callable[[AzureDevOps, Caller], Result]) -> Result:
         """Put a question to Azure DevOps with a fresh token; when it is rejected, once more with a renewed one."""
         try:
             return self._ask(question)
         except AzureDevOpsError as error:
-            if self.connection.provider == ENTRA and self.key is not None:
-                error.remedy = step_up.remedy(error, self.key, self.address, self.services.custody.keys())
+            custody = self.services.custody
+            entra = custody.providers.get(ENTRA)
+            if entra and self.connection.provider == ENTRA and self.key is not None:
+                error.remedy = step_up.remedy(error, self.key, self.address, custody.keys(), entra.scopes)
             raise
 
     def _ask[Result](self, question: Callable[[AzureDevOps, Caller], Result]) -> Result:

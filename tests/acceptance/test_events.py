@@ -190,7 +190,10 @@ def a_row_that_does_not_open(stage: Stage) -> None:
         table = service.get_table_client("connections")
         row = table.get_entity(browser.session_cookie[:32], "connection")
         table.update_entity(row | {"access_token": row["access_token"][:-1] + b"?"})
-    assert browser.get("/dashboard").status_code == 503
+    stuck = browser.get("/dashboard")
+    assert (stuck.status_code, ">Sign in<" in stuck.text, ">Sign out<" in stuck.text) == (503, True, True)
+    assert "Sign in with" in browser.get("/").text
+    assert "Sign out now" in browser.get("/auth/logout").text
 
 
 DRIVEN: dict[Callable[[Stage], None], dict[str, dict[str, object]]] = {

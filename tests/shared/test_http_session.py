@@ -5,11 +5,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 
+import msgspec
 import pytest
 import requests
 
-from shared.errors import Unavailable
+from shared.azure_devops.client import ApiRequest, AzureDevOps, Caller
+from shared.errors import TokenRejected, Unavailable
 from shared.http_session import new_session
 from shared.oauth.token_request import bounded_post
 from tests.shared.azure_devops.scripted_server import Response, ScriptedServer, scripted_server
@@ -104,6 +107,43 @@ def test_a_head_that_was_cut_off_is_never_taken_for_an_answer(serve):
     server = serve(*DRIPS["complete headers, one by one"])
     with pytest.raises(requests.ReadTimeout), new_session() as session:
         session.get(server.url, timeout=(1, LIMIT), stream=True)
+
+
+LOCATIONS = [b"/elsewhere", b"http://[", b"//[::1", b"http://a:b/", b"\xff\xfe", b"http://\xff/"]
+
+
+@pytest.fixture(params=LOCATIONS)
+def redirecting(serve, request) -> str:
+    """A server that redirects, there and at length: its body, which is not even what it says, takes two seconds."""
+    head = b"HTTP/1.1 302 Found\r\nContent-Encoding: gzip\r\nContent-Length: 20\r\nLocation: "
+    return serve(head + request.param + b"\r\n\r\n", b"x").url
+
+
+def test_of_a_redirect_neither_the_body_is_read_nor_the_address(redirecting):
+    """By its own, the library reads both, whatever `allow_redirects` and `stream` say."""
+    began = time.monotonic()
+    with new_session() as session:
+        answer = session.get(redirecting, timeout=(1, 5), allow_redirects=False, stream=True)
+    assert answer.status_code == 302
+    assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("redirecting", LOCATIONS[::4], indirect=True)
+def test_no_redirect_outlives_a_token_call(redirecting):
+    began = time.monotonic()
+    with pytest.raises(Unavailable):
+        bounded_post(new_session(), redirecting, {"a": "b"}, LIMIT)
+    assert time.monotonic() - began < LIMIT + 0.6
+
+
+def test_every_redirect_of_the_api_is_a_rejected_token_at_once(redirecting):
+    client = AzureDevOps(
+        devops_url=redirecting, identity_url=redirecting, now=lambda: datetime.now(UTC), sleep=time.sleep
+    )
+    began = time.monotonic()
+    with pytest.raises(TokenRejected):
+        client.call(ApiRequest(segments=("a",), scope=""), Caller("token", "ada"), msgspec.json.Decoder(dict))
+    assert time.monotonic() - began < 1
 
 
 @pytest.fixture

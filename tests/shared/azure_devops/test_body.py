@@ -48,6 +48,17 @@ def test_the_deepest_body_is_refused_at_its_first_deep_bracket(body):
     assert time.perf_counter() - began < 0.5
 
 
+@pytest.mark.parametrize("end", [b"", b"\\", b'"'], ids=["open", "escape", "closed"])
+def test_a_string_without_an_end_is_read_once(end):
+    """Trying again behind each of its quotes would hold the interpreter for minutes."""
+    body = b"[]" * (MAX_DEPTH + 1) + b'"' + rb"\"[" * 5000 + end
+    began = time.perf_counter()
+    assert not nests_deeper(body, MAX_DEPTH)
+    with pytest.raises(AzureDevOpsError):
+        decode(body, msgspec.json.Decoder())
+    assert time.perf_counter() - began < 0.05
+
+
 DECODERS = {
     f"{module.__name__.rpartition('.')[2]}-{name.strip('_').lower()}": decoder
     for module in (builds, organizations, projects, repositories, work_items)

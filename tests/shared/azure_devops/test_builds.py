@@ -3,8 +3,9 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.azure_devops.builds import recent_builds
-from shared.errors import BadRequest
-from tests.shared.azure_devops.scripted_server import answer_json
+from shared.azure_devops.paging import token_page
+from shared.errors import AzureDevOpsError, BadParameter, BadRequest
+from tests.shared.azure_devops.scripted_server import Response, answer_json
 
 
 def test_recorded_builds_are_read_and_a_queued_one_has_no_run(upstream, recorded):
@@ -52,7 +53,7 @@ def test_each_page_repeats_the_order_and_sends_the_token_of_the_one_before(upstr
         ({"sourceBranch": "refs/heads/refs/heads/x"}, "branch", "refs/heads/x"),
         ({}, "branch", None),
         ({"requestedFor": "Ada <ada@example.com>"}, "requested_for", "Ada"),
-        ({"finishTime": "0001-01-01T00:00:00"}, "finished_at", datetime(1, 1, 1, tzinfo=UTC)),
+        ({"finishTime": "0001-01-01T00:00:00"}, "finished_at", None),
     ],
 )
 def test_what_is_unset_or_odd_on_the_wire(upstream, wire, field, shown):
@@ -67,3 +68,14 @@ def test_names_that_could_not_exist_never_reach_the_service(upstream, org, proje
     with pytest.raises(BadRequest):
         recent_builds(up.client, up.caller, org, project, top=20)
     assert up.server.calls == []
+
+
+def test_a_continuation_that_the_service_never_gave_is_the_fault_of_the_address(upstream):
+    """And a refusal without one is not."""
+    up = upstream(lambda _: Response(400))
+    made_up = token_page([], [], "made-up").next_continuation
+    with pytest.raises(BadParameter) as caught:
+        recent_builds(up.client, up.caller, "contoso", "p", top=20, continuation=made_up)
+    assert (caught.value.parameter, caught.value.status) == ("continuation", 400)
+    with pytest.raises(AzureDevOpsError):
+        recent_builds(up.client, up.caller, "contoso", "p", top=20)

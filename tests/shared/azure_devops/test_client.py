@@ -18,6 +18,7 @@ from shared.errors import (
     ApiUnavailable,
     AzureDevOpsError,
     BadRequest,
+    CallRefused,
     ScopeMissing,
     TokenRejected,
 )
@@ -148,7 +149,7 @@ def test_a_refusal_has_its_own_error_and_is_not_tried_again(upstream, response, 
 @pytest.mark.parametrize(
     ("name", "status", "error"),
     [
-        ("error_400_ArgumentException_crlf.json", 400, AzureDevOpsError),
+        ("error_400_ArgumentException_crlf.json", 400, CallRefused),
         ("error_401_TF400813_json.json", 401, AccessDenied),
         ("error_401_basic_realm_empty_body.txt", 401, TokenRejected),
         ("error_404_TF200016_project.json", 404, Absent),

@@ -2,9 +2,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from shared.azure_devops.paging import token_page
 from shared.azure_devops.projects import list_projects
-from shared.errors import BadRequest
-from tests.shared.azure_devops.scripted_server import answer_json
+from shared.errors import AzureDevOpsError, BadParameter, BadRequest
+from tests.shared.azure_devops.scripted_server import Response, answer_json
 
 
 def test_recorded_projects_of_all_visibilities_are_read(upstream, recorded):
@@ -63,3 +64,14 @@ def test_nothing_malformed_reaches_the_service(upstream, org, continuation):
     with pytest.raises(BadRequest):
         list_projects(up.client, up.caller, org, top=20, continuation=continuation)
     assert up.server.calls == []
+
+
+def test_a_continuation_that_the_service_never_gave_is_the_fault_of_the_address(upstream):
+    """And a refusal without one is not."""
+    up = upstream(lambda _: Response(400))
+    made_up = token_page([], [], "made-up").next_continuation
+    with pytest.raises(BadParameter) as caught:
+        list_projects(up.client, up.caller, "contoso", top=20, continuation=made_up)
+    assert (caught.value.parameter, caught.value.status) == ("continuation", 400)
+    with pytest.raises(AzureDevOpsError):
+        list_projects(up.client, up.caller, "contoso", top=20)

@@ -7,10 +7,14 @@ import pytest
 
 from shared.custody import sign_in
 from shared.errors import (
+    AppError,
     AppFault,
     BadRequest,
     CodeRefused,
     GrantEnded,
+    PersonalAccount,
+    Policy,
+    Remedy,
     ScopeMissing,
     SignInDenied,
     SignInError,
@@ -133,6 +137,51 @@ def test_who_pressed_back_while_signed_in_goes_home(site):
     answer = site.receive(site.good(), cookie=f"{site.cookie}; {session}")
     assert (answer.status, answer.headers["Location"]) == (303, "/")
     assert site.world.told("sign_in_failed") == []
+
+
+@pytest.mark.parametrize(
+    ("error", "changes", "label", "page"),
+    [
+        (SignInRefused(), {}, "Sign in", True),
+        (PersonalAccount(), {}, "Choose another account", True),
+        (None, {"error": "access_denied"}, "Sign in", True),
+        (None, {"code": "\n"}, "Sign in", True),
+        (None, {"code": ""}, "Sign in", True),
+        (StoreError("gone"), {}, "Sign in", True),
+        (None, {"state": "A" * 43}, "Sign in", False),
+        (None, {"state": ""}, "Sign in", False),
+    ],
+)
+def test_a_sign_in_that_failed_starts_again_where_it_was_and_for_the_page_it_was_for(site, error, changes, label, page):
+    """With the provider of the callback, which need not be the one that `/auth/login` takes."""
+    site.world.journal.before("provider.redeem", error)
+    with pytest.raises(AppError) as caught:
+        site.receive(site.good(**changes))
+    query = "?return_to=/org/fabrikam/projects" if page else ""
+    assert caught.value.remedy == Remedy(label, f"/auth/login/azure-devops{query}")
+
+
+def test_the_page_that_everybody_comes_to_is_not_named(site):
+    _, site.login = sign_in.begin(site.world.custody, "azure-devops", "/dashboard")
+    site.cookie = site.cookies.sign_in(site.login, site.world.keyring).partition(";")[0]
+    with pytest.raises(SignInDenied) as caught:
+        site.receive(site.good(error="access_denied"))
+    assert caught.value.remedy == Remedy("Sign in", "/auth/login/azure-devops")
+
+
+@pytest.mark.parametrize("error", [AppFault("invalid_client"), Policy("conditional access")])
+def test_what_no_new_sign_in_cures_offers_none(site, error):
+    site.world.journal.before("provider.redeem", error)
+    with pytest.raises(type(error)) as caught:
+        site.receive(site.good())
+    assert caught.value.remedy is None
+
+
+def test_where_new_sign_ins_are_off_none_is_offered(site):
+    site.world.provider.offers_sign_in = False
+    with pytest.raises(SignInDenied) as caught:
+        site.receive(site.good(error="access_denied"))
+    assert caught.value.remedy is None
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from tests.route_table import ROUTES
 
 URL = "https://gatehouse.example"
 CONTRACT: dict[str, Any] = msgspec.to_builtins(
-    contract.document(ROUTES, title="Gatehouse", url=URL, session_cookie="__Host-session")
+    contract.document(ROUTES, title="Gatehouse", url=URL, cookies={"session": "__Host-session", "receipt": "__Host-r"})
 )
 OPERATIONS = {operation["get"]["operationId"]: operation["get"] for operation in CONTRACT["paths"].values()}
 SCHEMAS = CONTRACT["components"]["schemas"]
@@ -104,10 +104,28 @@ def test_an_operation_lists_at_each_status_only_problems_that_have_it() -> None:
 
 
 def test_a_session_is_asked_for_exactly_where_401_not_signed_in_is_possible() -> None:
+    """And the cookie of a receipt by the receipt alone."""
     for name, operation in OPERATIONS.items():
-        needs = NotSignedIn in ROUTES[name].problems
-        assert operation["security"] == ([{"session": []}] if needs else [])
-    assert CONTRACT["components"]["securitySchemes"]["session"]["name"] == "__Host-session"
+        needs = ["session"] if NotSignedIn in ROUTES[name].problems else ["receipt"] if name == "receipt" else []
+        assert operation["security"] == [{cookie: []} for cookie in needs]
+    schemes = CONTRACT["components"]["securitySchemes"]
+    assert {name: (it["in"], it["name"]) for name, it in schemes.items()} == {
+        "session": ("cookie", "__Host-session"),
+        "receipt": ("cookie", "__Host-r"),
+    }
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_answer_that_tells_how_long_to_wait_says_so(name: str) -> None:
+    """Whatever is 503: that of `readyz` too, which is no problem document."""
+    waiting = {status for status, it in OPERATIONS[name]["responses"].items() if "Retry-After" in it.get("headers", ())}
+    assert waiting == {"503"} & OPERATIONS[name]["responses"].keys()
+
+
+def test_a_receipt_may_fail_for_want_of_our_keys() -> None:
+    """They open its cookie."""
+    (problem,) = OPERATIONS["receipt"]["responses"]["503"]["content"].values()
+    assert {"$ref": "#/components/schemas/VaultUnavailableProblem"} in problem["schema"]["oneOf"]
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

@@ -21,10 +21,13 @@ CHROME = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image
         " application/json ; q = 1.000 ",
         "application/json;q=0.001",
         "nonsense, application/json",
+        "application/json, */*",
+        "application/json, text/plain, */*",
+        "*/*;q=0.8, application/json;q=0.8",
         "application/json, text/html;q=2",
     ],
 )
-def test_json_is_served_when_it_is_preferred_strictly(accept):
+def test_json_is_served_when_it_is_preferred(accept):
     assert wants(accept) is Wants.JSON
 
 
@@ -38,8 +41,9 @@ def test_json_is_served_when_it_is_preferred_strictly(accept):
         "text/html",
         CHROME,
         "text/html, application/json",
-        "application/json, */*",
-        "application/json;q=0.8, */*;q=0.8",
+        "application/json;q=0.7, */*;q=0.8",
+        "application/json, text/*",
+        "application/json, text/html, */*",
         "application/json;q=0.3, text/html;q=0.4",
         "application/json;q=0",
         "application/json;q=0, text/html;q=0",

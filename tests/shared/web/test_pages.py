@@ -130,13 +130,24 @@ def test_401_and_nothing_else_is_a_challenge_that_no_browser_asks_a_password_for
 
 
 @pytest.mark.parametrize(
-    "error", [errors.NotSignedIn(), errors.SignInAgain(), errors.TokenRejected(), errors.SignInExpired()], ids=kind
+    "error",
+    [errors.NotSignedIn(), errors.SignInAgain(), errors.TokenRejected(), errors.SignInExpired(), errors.Unreadable()],
+    ids=kind,
 )
 def test_what_a_sign_in_cures_offers_one_that_comes_back_here(pages, stranger, error):
     links = Links(pages.error(error, stranger, Wants.HTML).body).found
 
     assert links["Sign in"] == "/auth/login?return_to=/org/contoso/projects%3Ftop%3D5"
     assert "Try again" not in links
+
+
+def test_a_sign_in_from_deep_in_a_list_leads_back_to_the_list(pages):
+    frame = Frame("id", path="/org/contoso/projects?continuation=" + "x" * 2000)
+    signed_in = Links(pages.error(errors.SignInAgain(), frame, Wants.HTML).body).found
+    retried = Links(pages.error(errors.StoreError(), frame, Wants.HTML).body).found
+
+    assert signed_in["Sign in"] == "/auth/login?return_to=/org/contoso/projects"
+    assert retried["Try again"] == frame.path
 
 
 @pytest.mark.parametrize(
@@ -159,6 +170,23 @@ def test_no_page_leads_back_to_a_spent_step_or_away(pages, path):
 
     assert "Try again" not in retried
     assert signed_in["Sign in"] == "/auth/login"
+
+
+ADVISED = {
+    r"[Ss]ign in (again|once more)|[Ss]tart (the sign-in )?again(?! from)": "/auth/login",
+    r"Try again in": "/org/contoso/projects?top=5",
+    r"home page": "/",
+}
+"""What a sentence tells a person to do, and the beginning of the address by which they can."""
+
+
+@pytest.mark.parametrize("error", EVERY_ERROR, ids=kind)
+def test_what_a_page_advises_can_be_done_on_it(pages, frame, error):
+    links = Links(pages.error(error, frame, Wants.HTML).body).found.values()
+
+    for words, address in ADVISED.items():
+        if re.search(words, error.advice):
+            assert any(link.startswith(address) for link in links), words
 
 
 @pytest.mark.parametrize("error", [errors.NotFound(), errors.Forbidden(), errors.AccessDenied()], ids=kind)
@@ -197,7 +225,7 @@ def test_a_view_is_json_under_the_names_of_its_model(pages, frame):
 
 def test_a_view_is_a_page_with_the_same_vary(pages, frame):
     listing = Listing([Organization("contoso", "https://dev.azure.com/contoso", "/org/contoso/projects")], None, None)
-    answer = pages.view("dashboard.html", frame, Wants.HTML, listing)
+    answer = pages.view("dashboard.html", frame, Wants.HTML, listing, limited=False)
 
     assert (answer.status, answer.headers["Vary"]) == (200, "Accept, Cookie")
     assert Links(answer.body).found["contoso"] == "/org/contoso/projects"

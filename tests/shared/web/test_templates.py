@@ -69,7 +69,7 @@ REPOSITORY = {
 }
 IN_PROJECT = {"org": "contoso", "project": "My project"}
 VIEWS = {
-    "dashboard.html": (Organization, ORGANIZATION, {}),
+    "dashboard.html": (Organization, ORGANIZATION, {"limited": False}),
     "projects.html": (Project, PROJECT, {"org": "contoso"}),
     "work_items.html": (WorkItem, WORK_ITEM, IN_PROJECT),
     "builds.html": (Build, BUILD, IN_PROJECT),
@@ -117,7 +117,10 @@ RECEIPT = {
     "withdraw_url": "https://identity.example/Profile/View",
     "sign_out_url": "https://identity.example/logout",
 }
-SINGLES = {"account.html": (Account, ACCOUNT), "receipt.html": (SignOutReceipt, RECEIPT)}
+SINGLES = {
+    "account.html": (Account, ACCOUNT, {"sign_in": "/auth/login/entra?return_to=/account"}),
+    "receipt.html": (SignOutReceipt, RECEIPT, {}),
+}
 FIXED = {"status", "state"}
 """Fields of the model whose words are ours."""
 ME = {"correlation_id": "c0ffee", "person": "Ada", "csrf": "tok", "path": "/"}
@@ -172,7 +175,7 @@ def sample(template, frame=ME):
     if template in TEXTS:
         return {"frame": frame, "context": TEXTS[template]}
     if template in SINGLES:
-        return {"frame": frame, "context": {}, "model": SINGLES[template][1]}
+        return {"frame": frame, "context": SINGLES[template][2], "model": SINGLES[template][1]}
     _, item, context = VIEWS[template]
     return {"frame": frame, "context": context, "model": {"items": [item], "next": "/n?a=1", "prev": "/p?a=1"}}
 
@@ -286,10 +289,31 @@ def test_an_empty_list_says_what_that_may_mean(pages, template):
     assert not page.shows("on this page")
 
 
-def test_an_empty_list_of_organizations_names_the_wrong_account_and_tenant(pages):
-    page = Page(render(pages, "dashboard.html", {**sample("dashboard.html"), "model": NO_MORE | {"items": []}}))
+@pytest.mark.parametrize("template", VIEWS)
+def test_an_empty_list_names_the_wrong_account_and_tenant(pages, template):
+    page = Page(render(pages, template, {**sample(template), "model": NO_MORE | {"items": []}}))
 
     assert page.shows("another account or another tenant")
+
+
+@pytest.mark.parametrize(
+    ("limited", "words"), [(True, "names none of those that this site shows"), (False, "names none for")]
+)
+def test_a_dashboard_without_organizations_says_whether_this_site_leaves_some_out(pages, limited, words):
+    data = {**sample("dashboard.html"), "context": {"limited": limited}, "model": NO_MORE | {"items": []}}
+
+    assert Page(render(pages, "dashboard.html", data)).shows(words)
+
+
+@pytest.mark.parametrize("template", [name for name in VIEWS if name != "dashboard.html"])
+@pytest.mark.parametrize("relation", ["next", "prev"])
+def test_an_empty_page_of_a_longer_list_says_nothing_of_the_list(pages, template, relation):
+    model = NO_MORE | {"items": [], relation: "/p?a=1"}
+    page = Page(render(pages, template, {**sample(template), "model": model}))
+
+    assert page.shows("Nothing on this page")
+    assert not re.search(r"\bNo\b|another tenant", page.text)
+    assert ("rel", relation) in page.attributes
 
 
 @pytest.mark.parametrize("template", VIEWS)
@@ -382,8 +406,9 @@ def test_lists_of_a_project_lead_to_each_other_by_encoded_addresses(pages, templ
     assert {base + part for part in ("workitems", "builds", "repos")} <= set(hrefs)
 
 
-def account(pages, **changes):
-    return Page(render(pages, "account.html", {**sample("account.html"), "model": ACCOUNT | changes}))
+def account(pages, sign_in="/auth/login/entra?return_to=/account", **changes):
+    data = {**sample("account.html"), "context": {"sign_in": sign_in}, "model": ACCOUNT | changes}
+    return Page(render(pages, "account.html", data))
 
 
 def receipt(pages, **changes):
@@ -403,6 +428,13 @@ def test_an_account_says_what_its_connection_is_good_for_and_what_to_do(pages, s
 
     assert page.shows(words)
     assert ("/auth/login/entra?return_to=/account" in page.addresses()) == button
+
+
+def test_an_account_offers_no_sign_in_where_new_ones_are_off(pages):
+    page = account(pages, None, status="reconnect")
+
+    assert page.shows("New sign-ins are switched off here")
+    assert "Sign in again" not in page.text
 
 
 def test_every_session_has_a_form_of_its_own_and_one_ends_them_all(pages):
