@@ -20,7 +20,7 @@ Run = Callable[..., tuple[int, str, list[dict[str, Any]]]]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Exit code, output and rows of a run of these tests; all plugins that are installed would take longer to import."""
+    """Exit code, output and rows of a run of these tests; all installed plugins would take longer to import."""
 
     def run(tests: str, *options: str) -> tuple[int, str, list[dict[str, Any]]]:
         (tmp_path / "pytest.ini").write_text("[pytest]\n")

@@ -111,8 +111,7 @@ def refreshed_early(custody: Custody, connection: Connection) -> Connection:
 
 def _obtain(custody: Custody, connection: Connection, need: Need) -> Connection:
     patience = custody.now() + rules.PATIENCE
-    while True:
-        now = custody.now()
+    while (now := custody.now()) < patience:
         if not need.due(connection, now):
             return _go_on(custody, connection, need, SignInAgain("the token is over"))
         found = custody.flights.join(
@@ -124,6 +123,7 @@ def _obtain(custody: Custody, connection: Connection, need: Need) -> Connection:
         if need.served_by(found, custody.now()):
             return found
         connection = found  # a shared flight satisfied its leader, who had another need: on with what it found
+    raise Busy("no refresh brought a token that serves", retry_after=5)
 
 
 def _go_on(custody: Custody, connection: Connection, need: Need, error: AppError) -> Connection:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from shared.errors import StoreError
-from shared.models.custody import UserRecord
+from shared.models.custody import Connection, UserRecord
 from shared.storage.due import Hint
 from tests.contracts.conftest import Stores, table_stores
 from tests.contracts.test_connections import a_connection, a_revocation, a_session, sign_in
@@ -32,7 +32,7 @@ CALLS: dict[str, Callable[[Stores], object]] = {
     "load revocations": lambda stores: stores.connections.load_revocations(USER, ["d"]),
     "open a session": lambda stores: stores.connections.open_session(NOBODY, CONNECTION, a_session()),
     "take a lease": lambda stores: stores.connections.take_lease(CONNECTION),
-    "save tokens": lambda stores: stores.connections.save_tokens(CONNECTION),
+    "save tokens": lambda stores: stores.connections.save_tokens(CONNECTION, stores.keyring),
     "reseal": lambda stores: stores.connections.reseal(CONNECTION),
     "touch": lambda stores: stores.connections.touch(USER, a_session()),
     "end sessions": lambda stores: stores.connections.end_sessions(SOMEBODY, [a_session()]),
@@ -55,11 +55,19 @@ def test_without_its_table_every_call_is_trouble_of_the_store(
     assert type(caught.value) is StoreError
 
 
-@pytest.mark.parametrize("name", ["take_lease", "save_tokens", "release", "reseal"])
+WRITES: dict[str, Callable[[Stores, Connection], object]] = {
+    "take a lease": lambda stores, connection: stores.connections.take_lease(connection),
+    "save tokens": lambda stores, connection: stores.connections.save_tokens(connection, stores.keyring),
+    "release": lambda stores, connection: stores.connections.release(connection),
+    "reseal": lambda stores, connection: stores.connections.reseal(connection),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
 def test_no_write_goes_out_without_the_etag_that_it_depends_on(azurite: str, user_id: str, name: str) -> None:
     """To the SDK an empty one means: whatever stands there."""
     stores = table_stores(azurite)
     before = sign_in(stores, user_id)
     with pytest.raises(StoreError):
-        getattr(stores.connections, name)(a_connection(user_id, etag=""))
+        WRITES[name](stores, a_connection(user_id, etag=""))
     assert stores.connections.load(user_id) == before

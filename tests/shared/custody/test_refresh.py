@@ -239,6 +239,15 @@ class TestLeaseOfAnother:
         assert world.clock.now() - began <= timedelta(seconds=30.4)
         assert caught.value.retry_after
 
+    def test_tokens_that_are_over_when_they_come_are_not_asked_for_without_end(self, world, over):
+        """The service takes longer than its tokens live: 503 after half a minute, and few calls until then."""
+        world.provider.lifetime = timedelta(seconds=5)
+        world.journal.before("provider.refresh", *[lambda: world.advance(seconds=6)] * 20)
+        with pytest.raises(Busy) as caught:
+            fresh(world.custody, world.connection(over))
+        assert world.journal.count("provider.refresh") == 5
+        assert caught.value.retry_after
+
     def test_a_connection_that_ends_while_we_wait_means_sign_in_again(self, world, over, ada):
         held = another_process_holds_the_lease(world, over)
         world.clock.meanwhile.append(lambda: sign_out(world.process(), over, ada.hash))
