@@ -367,8 +367,16 @@ class AppFault(ProviderError):
     reason = "app_fault"
 
 
-class RequestRefused(AppFault):
-    """This one request is wrong: its code, its scope, its tenant, or all requests of ours, which only many can tell."""
+class RequestRefused(ProviderError):
+    """This one request is wrong: its code, its scope, its tenant, or all requests of ours, which only many can tell.
+
+    Told to people in the words of an AppFault, but no cause to stop everybody's refresh or to try another secret.
+    """
+
+    kind = AppFault.kind
+    title = AppFault.title
+    advice = AppFault.advice
+    reason = AppFault.reason
 
 
 class NoSecret(AppFault):

@@ -304,7 +304,7 @@ def revocation_of(connection: Connection, now: datetime) -> Revocation:
 def _refused(custody: Custody, connection: Connection, need: Need, error: ProviderError) -> Connection:
     """Re-read, adopt what a winner stored, else write down what the refusal means and go on if the token serves."""
     now = custody.now()
-    if isinstance(error, AppFault) and not isinstance(error, RequestRefused):
+    if isinstance(error, AppFault):
         custody.note_app_fault(connection.provider, error)
     if isinstance(error, Throttled):
         custody.faults.throttled(connection.provider, now + rules.throttle_pause(error))

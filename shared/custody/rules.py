@@ -158,7 +158,7 @@ def marked(connection: Connection, error: ProviderError, now: datetime) -> Conne
             return dataclasses.replace(
                 released, status=Status.SUSPECT, reason=error.reason, failures=suspects, retry_at=now + pause
             )
-        case AppFault() if not isinstance(error, RequestRefused):
+        case AppFault():
             return released
         case _:
             return _paused(released, error, now)

@@ -136,10 +136,10 @@ def _redeem(custody: Custody, provider: Provider, code: str, login: Login) -> tu
         tokens, identity = provider.redeem(code, login)
     except (GrantEnded, Suspect) as error:
         raise explained(CodeRefused(error.reason), error.meaning) from None
-    except (AppFault, Policy) as error:
+    except (AppFault, RequestRefused, Policy) as error:
         explained(error, error.meaning)
         # A refused request may be the fault of its code, and anybody can send us codes: that stops nobody's refresh.
-        if isinstance(error, AppFault) and not isinstance(error, RequestRefused):
+        if isinstance(error, AppFault):
             custody.note_app_fault(provider.name, error)
         raise
     except AnswerTooLarge as error:

@@ -83,14 +83,12 @@ class TokenEndpoint:
     def exchange(self, form: Callable[[str], Mapping[str, str]], ends: datetime | None = None) -> Tokens:
         """Post `form(secret)` and return the tokens. Raises a ProviderError; AppFault when no secret is accepted.
 
-        Another secret is no cure for a RequestRefused. All tries are over at `ends`, by default 8 s from now.
+        All tries are over at `ends`, by default 8 s from now.
         """
         ends = ends or self._now() + DEADLINE
         secrets = self._known()
         try:
             return self._with_each(secrets, form, ends)
-        except RequestRefused:
-            raise
         except AppFault:
             self._reread()
             fresh = self._known()
@@ -117,8 +115,6 @@ class TokenEndpoint:
         for secret in secrets:
             try:
                 return self._post(form(secret), self._identify(secret), ends)
-            except RequestRefused:
-                raise
             except AppFault as error:
                 refused = error
         raise refused

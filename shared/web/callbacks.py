@@ -16,6 +16,7 @@ from shared.errors import (
     Policy,
     ProviderError,
     Remedy,
+    RequestRefused,
     SignInDenied,
     SignInError,
     SignInExpired,
@@ -56,7 +57,8 @@ def receive(visit: Visit) -> Answer:
     except Exception as error:
         reason = _reason(error)
         visit.services.custody.emit("sign_in_failed", provider=provider.name, reason=reason)
-        if isinstance(error, AppError) and not isinstance(error, AppFault | Policy) and provider.offers_sign_in:
+        in_vain = isinstance(error, AppFault | RequestRefused | Policy) or not provider.offers_sign_in
+        if isinstance(error, AppError) and not in_vain:
             label = "Choose another account" if reason in ANOTHER_ACCOUNT_HELPS else "Sign in"
             error.remedy = Remedy(label, f"/auth/login/{provider.name}{_for_the_same_page(visit)}")
         raise

@@ -84,35 +84,22 @@ ERRORS = [Policy("denied"), Unavailable("no answer"), Throttled("429", retry_aft
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_the_rejected_token_is_never_what_a_shared_refresh_gives_back(world, shared, error):
-    """The leader goes on with the stored token; who joined because the API rejected it gets 503 and a time."""
+@pytest.mark.parametrize(
+    ("minutes", "leader", "follower"),
+    [
+        pytest.param(56, fresh, renewed_after_rejection, id="a page that has time, a rejected token"),
+        pytest.param(61, refreshed_early, fresh, id="the timer, a page whose token is over"),
+    ],
+)
+def test_what_satisfies_the_leader_of_a_refresh_that_fails_is_no_answer_to_who_needs_more(
+    world, shared, minutes, leader, follower, error
+):
+    """The leader goes on with the stored token; who joined gets the error and a time, and no further call is made."""
     user = world.sign_in().user_id
-    world.advance(minutes=56)
+    world.advance(minutes=minutes)
     stored = world.connection(user)
     led, followed = shared.fly(
-        lambda: fresh(shared.custody, stored),
-        lambda: renewed_after_rejection(shared.custody, stored),
-        CALL,
-        failing(error),
-    )
-    assert led.result(5).generation == 1
-    refused = followed.exception(5)
-    assert type(refused) is type(error)
-    assert refused.retry_after
-    assert world.journal.count(CALL) == 1
-
-
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_a_token_that_is_over_is_never_what_the_timers_refresh_gives_a_request(world, shared, error):
-    """A refusal is no error to the timer; the request that shares it has nothing to go on with."""
-    user = world.sign_in().user_id
-    world.advance(minutes=61)
-    stored = world.connection(user)
-    led, followed = shared.fly(
-        lambda: refreshed_early(shared.custody, stored),
-        lambda: fresh(shared.custody, stored),
-        CALL,
-        failing(error),
+        lambda: leader(shared.custody, stored), lambda: follower(shared.custody, stored), CALL, failing(error)
     )
     assert led.result(5).generation == 1
     refused = followed.exception(5)

@@ -356,7 +356,7 @@ class TestFaultsOfOurs:
 
     def fail(self, world, error):
         world.journal.before("provider.redeem", error)
-        with pytest.raises((AppFault, CodeRefused, Policy)) as caught:
+        with pytest.raises((AppFault, CodeRefused, Policy, RequestRefused)) as caught:
             finish_with(world)
         return caught.value
 
